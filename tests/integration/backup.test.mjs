@@ -1,6 +1,6 @@
 // Backup while the server works, and restore: hosts, users and keys come back.
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client, Server, bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
@@ -130,9 +130,15 @@ test('scheduled backups are written, limited in number, and survive a full disk'
   assert.equal((await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])).code, 0, 'needs root');
   const old = Array.from({ length: 9 }, (_, n) => `dockmon-2020010${n + 1}-030000.backup`);
   for (const name of [...old, 'dockmon-20200101-030000.backup.unfinished', 'mine.backup']) await writeFile(join(disk, name), '');
-  const s = await Server.start({ args: ['--backup-schedule', 'daily@03:00', '--backup-dir', disk] });
+  const data = await temporaryDirectory();
+  const large = join(data, 'history', 'large');
+  await mkdir(join(data, 'history'), { mode: 0o700 });
+  await writeFile(large, '');
+  await truncate(large, 40 << 20);
+  const s = await Server.start({ dir: data, args: ['--backup-schedule', 'daily@03:00', '--backup-dir', disk] });
   try {
-    await s.process.line(/no backup was written: .* has \d+ MiB left; \d+ MiB are needed, and 64 MiB stay free; tried again in 10 s/, { timeout: 30000 });
+    await s.process.line(/no backup was written: .* has [01] MiB left; 4[1-5] MiB are needed, and 64 MiB stay free; tried again in 10 s/, { timeout: 30000 });
+    await rm(large);
     assert.equal((await readdir(disk)).filter((n) => /^dockmon-2020.*backup$/.test(n)).length, 9, 'a failure removes nothing');
     await (await s.client()).post('/api/agent/generate-token');
     assert.equal((await run('mount', ['-o', 'remount,size=200m', disk])).code, 0);

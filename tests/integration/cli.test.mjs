@@ -272,6 +272,10 @@ test('host tag, rename and rm, and audit names what was done', async () => {
   assert.deepEqual(done.filter((r) => r[3].startsWith('host_')).map((r) => [r[1].replace(/-\w+$/, ''), r[3]]).slice(-4),
     [['test-admin', 'host_tags'], ['test-admin', 'host_tags'], ['test-admin', 'host_update'], ['test-admin', 'host_delete']]);
   assert.match((await succeeds('audit', '--action', 'host_delete', '--json')), /"renamed"/);
+  const found = async (...flags) => JSON.parse(await succeeds('audit', '--action', 'host_delete', '--json', ...flags)).length > 0;
+  const inAnHour = new Date(Date.now() + 3600000).toISOString();
+  assert.deepEqual(await Promise.all([found('--since', '1h'), found('--until', inAnHour), found('--since', inAnHour), found('--until', '1h'), found('--user', 'nobody')]),
+    [true, true, false, false, false]);
   const refused = await dockmon(server, keys.viewer.key, ['audit']);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /admin/);

@@ -61,9 +61,11 @@ async function endServer(signals) {
   const { ended } = await sendAndWait(w);
   for (const signal of signals) {
     w.server.process.child.kill(signal);
+    await w.server.process.line(/received, stopping/);
     await sleep(50);
   }
   assert.deepEqual(await w.server.process.exited, { code: 0, signal: null });
+  assert.ok(!w.server.process.lines.some((l) => /configuration reloaded/.test(l)), 'a server that ends reads nothing again');
   await w.server.down();
   await ended;
   await w.server.up();

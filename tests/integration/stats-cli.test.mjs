@@ -66,6 +66,9 @@ test('--json, --sort and --filter', async () => {
   assert.equal(byName[idle.name].stats.memory_limit, 64 << 20);
   assert.equal((await stats('--sort', 'colour')).code, 125);
   assert.equal((await stats('--hosts', '--all')).code, 125);
+  const failed = await stats('--no-stream', '--format', '{{slice .Name 1000}}');
+  assert.equal(failed.code, 1, 'a failure while it runs');
+  assert.match(failed.stderr, /slice/);
   assert.match((await stats('nobody')).stderr, /nobody/);
 });
 

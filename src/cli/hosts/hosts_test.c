@@ -1,4 +1,5 @@
 #include "base/str.h"
+#include "cli/hosts/event_format.h"
 #include "cli/hosts/hosts.h"
 
 #include <errno.h>
@@ -102,12 +103,38 @@ static void test_path(void **state)
     assert_string_equal(path, "/api/hosts/a%2Fb/images");
 }
 
+/* The names that docker gives to the parts of an event, each with its value. */
+static void test_event_has_the_fields_of_docker(void **state)
+{
+    json_auto_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "event_type", "deleted",
+                                   "container_id", "aa11", "container_name", "web", "category",
+                                   "container", "timestamp", "1970-01-01T00:00:02.500Z",
+                                   "host_name", "one", "title", "web was removed");
+    json_auto_t *described = event_describe(event);
+    json_auto_t *expected = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:{s:s}}, s:i, s:I, s:s, s:s}",
+                                      "Type", "container", "Action", "destroy", "Status", "destroy",
+                                      "ID", "aa11", "Actor", "ID", "aa11", "Attributes", "name",
+                                      "web", "Time", 2, "TimeNano", (json_int_t)2500000000, "Host",
+                                      "one", "Message", "web was removed");
+
+    (void)state;
+    assert_non_null(expected);
+    assert_true(json_equal(described, expected));
+    for (size_t i = 0; event_fields[i].name; i++)
+        assert_non_null(json_object_get(described, event_fields[i].name));
+    json_object_set_new(event, "message", json_string("more"));
+    json_decref(described);
+    described = event_describe(event);
+    assert_string_equal(json_string_value(json_object_get(described, "Message")), "more");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_empty_word_matches_nothing),
         cmocka_unit_test(test_path),
+        cmocka_unit_test(test_event_has_the_fields_of_docker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
