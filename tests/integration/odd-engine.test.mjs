@@ -118,6 +118,48 @@ test('more changes than can be stored: the complete list is read instead', { tim
   assert.ok(lists() - before < 150, `${lists() - before} lists, of 50 containers each`);
 });
 
+test('an event that is too long or unreadable is a gap: all containers are read again', { timeout: 60000 }, async () => {
+  const server = await Server.start();
+  later(() => server.remove());
+  const client = await server.client('viewer');
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+  const agent = await agentOf(server, engine);
+
+  await client.container('one');
+  await eventually(() => engine.events.size > 0);
+  engine.containers.push(scriptedContainer(2, { name: 'long' }));
+  engine.event(engine.containers[1], 'create', Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`label${i}`, 'v'.repeat(60_000)])));
+  await client.container('long', { timeout: 10000 });
+  await agent.process.line(/event create is longer than 1048576 bytes: its attributes are left out.*container=00000002/);
+
+  const unreadable = ['nonsense', '{"Type":"container","Action":"create","Actor":', `{"x":"${'y'.repeat(2 << 20)}"}`];
+  for (const [i, line] of unreadable.entries()) {
+    engine.containers.push(scriptedContainer(3 + i, { name: `unseen${i}` })); // without an event of its own
+    for (const res of engine.events) res.write(`${line}\n`);
+    await client.container(`unseen${i}`, { timeout: 10000 });
+  }
+  await agent.process.line(/an event of the engine is lost, all containers are read again/);
+  await agent.process.line(/an event of the engine is longer than 1048576 bytes and is lost/);
+  engine.containers.splice(1, 1);
+  for (const res of engine.events) res.write('nonsense\n');
+  await eventually(async () => !(await client.get('/api/containers')).some((c) => c.name === 'long'), { what: 'a removal without an event is noticed' });
+});
+
+test('an engine with a version of 66 characters joins, and the version is cut', { timeout: 60000 }, async () => {
+  const server = await Server.start();
+  later(() => server.remove());
+  const client = await server.client('viewer');
+  const engine = await engineWith([scriptedContainer(1, { name: 'one' })]);
+
+  const version = JSON.stringify({ Version: `24.0.7-${'x'.repeat(59)}`, ApiVersion: '1.43', MinAPIVersion: '1.24', Os: 'linux', Arch: 'amd64' });
+  engine.misbehave = (_, path) => (path === '/version' ? (res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end(version) : null);
+  await agentOf(server, engine);
+  await client.container('one');
+  const host = await client.onlineHost();
+  assert.equal([...host.docker_version].length, 50);
+  assert.match(host.docker_version, /^24\.0\.7-x+…$/);
+});
+
 test('endlessly opened and closed shells on an engine that does not answer are refused', { timeout: 60000 }, async () => {
   const peer = await HandServer.start();
   later(() => peer.stop());

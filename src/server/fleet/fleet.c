@@ -94,6 +94,19 @@ void fleet_set_own_container(struct fleet *f, const char *id)
     str_copy(f->own_container, sizeof(f->own_container), id);
 }
 
+bool fleet_reserve(struct fleet *f, size_t bytes)
+{
+    if (bytes > f->budget.max || f->budget.used > f->budget.max - bytes)
+        return false;
+    f->budget.used += bytes;
+    return true;
+}
+
+void fleet_release(struct fleet *f, size_t bytes)
+{
+    f->budget.used -= bytes;
+}
+
 void fleet_free(struct fleet *f)
 {
     if (!f)

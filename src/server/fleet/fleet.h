@@ -108,6 +108,7 @@ struct fleet_container {
     uint64_t version;                 /* the host's containers_version with its last change */
     size_t cost;                      /* bytes that count towards the limits above */
     struct fleet_text shown, secrets; /* see server/view/container_json.h; freed here */
+    bool is_cut;                      /* parts of it are shortened or left out: it was logged */
     bool is_seen;                     /* used by fleet_apply_snapshot() */
 };
 
@@ -151,6 +152,12 @@ struct fleet;
 struct fleet *fleet_new(void);
 void fleet_set_max_containers(struct fleet *f, size_t max); /* per host, for hosts added later */
 void fleet_set_max_cost(struct fleet *f, size_t bytes);     /* of all hosts, see FLEET_MAX_COST */
+/*
+ * Counts bytes that a session holds for the fleet, such as parts of a list, to the limit of all
+ * hosts. False: there is no room. The caller returns them with fleet_release().
+ */
+bool fleet_reserve(struct fleet *f, size_t bytes) _nodiscard_;
+void fleet_release(struct fleet *f, size_t bytes);
 void fleet_free(struct fleet *f);
 struct listeners *fleet_listeners(struct fleet *f); /* for fleet_listener.c */
 

@@ -405,6 +405,38 @@ static void test_values_of_a_snapshot_are_limited(void **state)
     fake_ws_end(ws, 1000);
 }
 
+static void send_part(struct fixture *f, struct ws *ws, json_t *part)
+{
+    agent_send_event(ws, "inventory_snapshot", part);
+    job_queue_drain(f->parse_jobs);
+}
+
+/* The parts of unfinished snapshots of all agents count to the memory of the server. */
+static void test_unfinished_snapshots_count_to_the_memory_of_all_hosts(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *first = fixture_join(f, "one", true, &j), *second = fixture_join(f, "two", true, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    char image[80001];
+
+    memset(image, 'i', sizeof(image) - 1);
+    image[sizeof(image) - 1] = '\0';
+    fleet_set_max_cost(f->fleet, 100000);
+    send_part(f, first, agent_part("a", 0, false, json_pack("[{s:s}]", "Image", image)));
+    send_part(f, second, agent_part("b", 0, false, json_pack("[{s:s}]", "Image", image)));
+    send_part(f, second, agent_part("b", 1, true, json_array()));
+    assert_int_equal(h->containers_at_ms, 0); /* there was no room for its first part */
+
+    fake_ws_end(first, 1000); /* its parts are freed */
+    send_part(f, second, agent_part("c", 0, false, json_pack("[{s:s}]", "Image", image)));
+    send_part(f, second, agent_part("c", 1, true, json_array()));
+    assert_int_not_equal(h->containers_at_ms, 0);
+    assert_true(fleet_reserve(f->fleet, 100000)); /* nothing is held any longer */
+    fleet_release(f->fleet, 100000);
+    fake_ws_end(second, 1000);
+}
+
 /* Go agents forward labels as they are; those of one container cost nothing but that label. */
 static void test_labels_that_become_one_are_mended(void **state)
 {
@@ -551,6 +583,8 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_invalid_messages_are_left_out, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_unfinished_snapshots_count_to_the_memory_of_all_hosts,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_values_of_a_snapshot_are_limited, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_labels_that_become_one_are_mended, fixture_setup,

@@ -18,8 +18,11 @@
 #define INVENTORY_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define INVENTORY_MAX_NODES (2 * (size_t)JSON_TEXT_MAX_NODES)
 
-void inventory_done(struct inventory *i)
+void inventory_done(struct session *se)
 {
+    struct inventory *i = &se->inventory;
+
+    fleet_release(se->owner->o.fleet, i->size);
     free(i->snapshot_id);
     strings_done(&i->parts);
     strings_done(&i->deltas);
@@ -56,12 +59,19 @@ static int hold(struct session *se, struct strings *list, const json_t *v)
     size_t size;
     _cleanup_free_ char *text = json_text_write(v, &size);
 
-    i->size += size;
     i->n_nodes += json_text_count_nodes(text, size);
-    if (i->size > INVENTORY_MAX_BYTES || i->n_nodes > INVENTORY_MAX_NODES) {
+    if (i->size + size > INVENTORY_MAX_BYTES || i->n_nodes > INVENTORY_MAX_NODES) {
         session_complain(se, "snapshot dropped: it is too large", NULL);
         return -EMSGSIZE;
     }
+    if (!fleet_reserve(se->owner->o.fleet, size)) {
+        session_complain(se,
+                         "snapshot dropped: all hosts take more memory than "
+                         "--inventory-memory allows",
+                         NULL);
+        return -ENOBUFS;
+    }
+    i->size += size;
     strings_add(list, text);
     return 0;
 }
@@ -71,7 +81,7 @@ static int add_part(struct session *se, const struct msg_inventory_snapshot *p)
     struct inventory *i = &se->inventory;
 
     if (p->part == 0) {
-        inventory_done(i); /* an earlier snapshot remains unfinished */
+        inventory_done(se); /* an earlier snapshot remains unfinished */
         i->snapshot_id = xstrdup(p->snapshot_id);
     }
     if (!str_eq(i->snapshot_id, p->snapshot_id) || i->next_part != p->part) {
@@ -120,6 +130,13 @@ static json_t *join_parts(struct strings *parts, const json_t *last, size_t *n_l
     return list;
 }
 
+/* The text of the parts is freed: its memory is that of the containers now. */
+static void release_parts(struct session *se)
+{
+    fleet_release(se->owner->o.fleet, se->inventory.size);
+    se->inventory.size = 0;
+}
+
 static void finish_snapshot(struct session *se, const json_t *last)
 {
     struct fleet_host *h = session_host(se);
@@ -131,6 +148,7 @@ static void finish_snapshot(struct session *se, const json_t *last)
     if (h) {
         version = h->containers_version;
         list = join_parts(&held->parts, last, &n_left_out);
+        release_parts(se);
         n_left_out += fleet_apply_snapshot(h, list, time_utc_ms());
         session_complain_skipped(se, h, n_left_out);
         /* The deltas are newer than the snapshot, although they were received before its end. */
@@ -142,7 +160,7 @@ static void finish_snapshot(struct session *se, const json_t *last)
         if (h->containers_version != version)
             fleet_notify_containers(se->owner->o.fleet, h);
     }
-    inventory_done(held);
+    inventory_done(se);
 }
 
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size _unused_)
@@ -152,11 +170,11 @@ void session_on_snapshot(struct session *se, const json_t *payload, size_t size 
 
     if (msg_inventory_snapshot_decode(payload, &p, &err) < 0) {
         session_complain(se, err.msg, NULL);
-        inventory_done(&se->inventory);
+        inventory_done(se);
         return;
     }
     if (add_part(se, &p) < 0) {
-        inventory_done(&se->inventory);
+        inventory_done(se);
         return;
     }
     if (p.last)
@@ -172,7 +190,7 @@ void session_on_delta(struct session *se, const json_t *payload, size_t size _un
         return;
     if (se->inventory.snapshot_id) {
         if (hold(se, &se->inventory.deltas, payload) < 0)
-            inventory_done(&se->inventory);
+            inventory_done(se);
         return;
     }
     version = h->containers_version;

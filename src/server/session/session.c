@@ -312,7 +312,7 @@ static void session_free(struct session *se)
     loop_timer_stop(&se->auth_timer);
     session_poll_stop(se);
     session_info_stop(se);
-    inventory_done(&se->inventory);
+    inventory_done(se);
     free(se->peer);
     free(se->agent_id);
     free(se->host_id);

@@ -51,7 +51,7 @@ struct inventory {
     int64_t next_part;
     /* As text, because trees take many times as much. */
     struct strings parts, deltas;
-    size_t size;    /* bytes of the text held */
+    size_t size;    /* bytes of the text held, which count to the limit of all hosts */
     size_t n_nodes; /* JSON values in it */
 };
 
@@ -209,7 +209,7 @@ void session_note_clock(struct session *se, const json_t *message);
 /* inventory.c */
 void session_on_snapshot(struct session *se, const json_t *payload, size_t size);
 void session_on_delta(struct session *se, const json_t *payload, size_t size);
-void inventory_done(struct inventory *i);
+void inventory_done(struct session *se);
 /* Logs that `n` containers of a list were left out of the model, unless n is 0. */
 void session_complain_skipped(struct session *se, const struct fleet_host *h, size_t n);
 

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "proto/samples.h"
 #include "server/session/session_fixture.h"
+#include "server/session/session_internal.h"
 
 #define BATCH_SIZE 4096
 
@@ -399,6 +400,44 @@ static void test_the_rate_of_samples_is_limited(void **state)
     fake_ws_end(ws, 1013);
 }
 
+/* One host does not fill the disk: what exceeds the bytes of a day is dropped until the next one. */
+static void test_samples_of_a_day_are_limited(void **state)
+{
+    struct fixture *f = *state;
+    struct container_sample c;
+    struct fleet_host *h;
+    struct samples s;
+    struct ws *ws = join(f, true, &h);
+    struct agent_record *record = map_find(&f->sessions->records, h->agent.id);
+
+    agent_send_event(
+        ws, "inventory_snapshot",
+        agent_part("s", 0, true, json_pack("[o]", agent_container(ID_A, "/a", "running"))));
+    init_batch(&s, &c, 1);
+    c.values[CONTAINER_MEM_USED] = 1;
+    send_batch(ws, &s);
+    assert_int_equal(get_sample(h)->memory_usage, 1);
+    assert_in_range(record->samples_of_day, 1, BATCH_SIZE);
+
+    record->samples_of_day = UINT64_C(16) << 30; /* the next byte is one too many */
+    s.seq = 2;
+    c.values[CONTAINER_MEM_USED] = 2;
+    send_batch(ws, &s); /* it is warned of, and kept */
+    assert_int_equal(get_sample(h)->memory_usage, 2);
+    s.seq = 3;
+    c.values[CONTAINER_MEM_USED] = 3;
+    send_batch(ws, &s);
+    assert_int_equal(get_sample(h)->memory_usage, 2);
+    assert_int_equal(ws->close_code, 0);
+
+    record->samples_day--; /* the next day */
+    s.seq = 4;
+    c.values[CONTAINER_MEM_USED] = 4;
+    send_batch(ws, &s);
+    assert_int_equal(get_sample(h)->memory_usage, 4);
+    fake_ws_end(ws, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +452,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_of_late_batch_is_corrected_by_its_age,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_late_batches_must_not_go_back, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_samples_of_a_day_are_limited, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_rate_of_samples_is_limited, fixture_setup,
                                         fixture_teardown),
