@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { Server } from './lib/dockmon.mjs';
 import { HandAgent, containerElement, containerId } from './lib/hand-agent.mjs';
 import { Shell } from './lib/shell.mjs';
-import { eventually } from './lib/wait.mjs';
+import { eventually, sleep } from './lib/wait.mjs';
 
 let server, client, agent;
 const id = containerId();
@@ -117,6 +117,29 @@ test('an agent without windows: a client that does not read loses its shell, mem
   await eventually(() => sessions(agent).some((p) => p.session_id === session && p.action === 'close'));
   shell.ws._socket.resume();
   assert.equal((await shell.closed).code, 1013);
+});
+
+test('an agent with windows gets the next input when it has taken more than half of the window', async () => {
+  const a = await join({ shell_access: true, exec_command: true });
+  const { shell, start, id: session } = await started(a);
+  const received = () => sessions(a).filter((p) => p.session_id === session && p.action === 'data')
+    .reduce((sum, p) => sum + Buffer.from(p.data, 'base64').length, 0);
+  const KIB = 1024;
+
+  assert.equal(start.window, 256 * KIB);
+  tell(a, session, 'started');
+  for (let i = 0; i < 64; i++) shell.write(Buffer.alloc(8 * KIB, 'i'));
+  await eventually(() => received() >= start.window);
+  tell(a, session, 'ack', { bytes: 120 * KIB });
+  await sleep(200);
+  assert.equal(received(), start.window, 'more than half is still to be taken');
+  tell(a, session, 'ack', { bytes: 16 * KIB });
+  await eventually(() => received() === (256 + 136) * KIB);
+  tell(a, session, 'ack', { bytes: 256 * KIB });
+  await eventually(() => received() === 512 * KIB);
+  tell(a, session, 'closed');
+  await shell.closed;
+  await a.close();
 });
 
 test('operations that the agent does not support are refused', async () => {

@@ -438,6 +438,39 @@ static void test_damaged_files_are_reported(void **state)
     db_close(s);
 }
 
+/* The state is that of the file: it stays while writes fail, and those of a statement are none. */
+static void test_state_follows_the_file(void **state)
+{
+    struct fixture *f = *state;
+    struct db *other = NULL;
+
+    assert_int_equal(db_state(f->store), 0);
+    assert_int_equal(db_exec(f->store, "CREATE TABLE t (x UNIQUE); INSERT INTO t VALUES (1)", NULL),
+                     0);
+    assert_int_equal(db_exec(f->store, "INSERT INTO t VALUES (1)", NULL), -EEXIST);
+    assert_int_equal(db_state(f->store), 0);
+
+    assert_int_equal(db_exec(f->store, "PRAGMA query_only = 1", NULL), 0);
+    assert_int_equal(db_exec(f->store, "INSERT INTO t VALUES (2)", NULL), -EROFS);
+    assert_int_equal(db_state(f->store), -EROFS);
+    assert_int_equal(db_exec(f->store, "PRAGMA query_only = 0", NULL), 0);
+    assert_int_equal(db_state(f->store), -EROFS); /* nothing was written since */
+
+    assert_int_equal(store_open(&other, f->dir, NULL), 0);
+    assert_int_equal(db_exec(other, "BEGIN IMMEDIATE", NULL), 0);
+    assert_int_equal(db_probe(f->store, NULL), -ENOBUFS);
+    assert_int_equal(db_state(f->store), -ENOBUFS);
+    db_close(other);
+    assert_int_equal(db_probe(f->store, NULL), 0);
+    assert_int_equal(db_state(f->store), 0);
+
+    assert_int_equal(db_exec(f->store, "PRAGMA max_page_count = 200", NULL), 0);
+    assert_int_equal(db_exec(f->store, "INSERT INTO t VALUES (zeroblob(9000000))", NULL), -ENOSPC);
+    assert_int_equal(db_state(f->store), -ENOSPC);
+    assert_int_equal(db_probe(f->store, NULL), 0);
+    assert_int_equal(db_state(f->store), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +480,7 @@ int main(void)
         TEST(test_transactions_do_not_interleave),
         TEST(test_locked_database_is_busy),
         TEST(test_full_disk_is_reported_and_survived),
+        TEST(test_state_follows_the_file),
         TEST(test_one_daemon_locks_a_directory),
         EMPTY(test_unusable_directories_are_named),
         EMPTY(test_read_only_directory_is_named),
