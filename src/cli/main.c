@@ -2,8 +2,9 @@
  * dockmon, the command line of DockMon: a client of the server's REST API.
  *
  * The first words of the command line choose a verb (common/verbs.h), which parses the others and
- * runs. The exit code is 0, 1 if an operation failed (of several, if any did), or 125 if the
- * command line is wrong, as with docker; `exec` has the exit code of its command.
+ * runs. The exit code is 0, 1 if an operation failed (of several, if any did) or the command line
+ * lacks a word, or 125 if a flag of it is wrong, as with docker; `exec` has the exit code of its
+ * command, and `start -a` that of the container.
  */
 
 #include "base/str.h"
@@ -11,6 +12,7 @@
 #include "cli/common/verbs.h"
 #include "cli/complete/complete.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -38,7 +40,9 @@ static int print_help(void)
         r = buf_append_str(
             &b,
             "\nA CONTAINER is a name, an id or the beginning of an id; HOST/CONTAINER chooses the\n"
-            "host if several have a container of that name.\n\n"
+            "host if several have a container of that name. --filter and --format are those of\n"
+            "docker; --json prints all fields. `dockmon logout` forgets what `login` saved.\n"
+            "There is no `run` and no `pull`: DockMon operates what is deployed.\n\n"
             "Environment:\n"
             "  DOCKMON_URL      address of the server, such as https://dockmon.example:8001\n"
             "  DOCKMON_API_KEY  API key to use instead of the one that `dockmon login` saved\n"
@@ -69,12 +73,12 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 {
     struct args args;
     struct error err = ERROR_INIT;
-    int exit_code;
+    int exit_code, r = args_parse(&args, v, argc, argv, &err);
 
-    if (args_parse(&args, v, argc, argv, &err) < 0) {
+    if (r < 0) {
         output_error("dockmon %s: %s", v->name, err.msg);
         output_note("Usage:  dockmon %s %s  (see `dockmon %s --help`)", v->name, v->usage, v->name);
-        exit_code = EXIT_USAGE;
+        exit_code = r == -E2BIG ? 1 : EXIT_USAGE;
     } else if (args.wants_help) {
         exit_code = print_verb_help(v);
     } else {
@@ -98,7 +102,7 @@ static int print_group(const char *group, const char *word)
 
     if (!is_help) {
         output_error("unknown command: %s %s; see `dockmon %s --help`", group, word, group);
-        return EXIT_USAGE;
+        return 1;
     }
     r = buf_printf(&b, "Usage:  dockmon %s COMMAND\n\nCommands:\n", group);
     (void)verb_each_of_group(group, print_member, &b);
@@ -138,7 +142,7 @@ static int run_words(size_t n, char **words)
         name = words[1];
     }
     output_error("unknown command: %s; see `dockmon --help`", name);
-    return EXIT_USAGE;
+    return name[0] == '-' ? EXIT_USAGE : 1;
 }
 
 int main(int argc, char **argv)

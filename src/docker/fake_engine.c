@@ -72,6 +72,7 @@ static void answer(const struct connection *c, const struct fake_line *line)
 {
     struct linger reset = {.l_onoff = 1};
     _cleanup_free_ char *text = NULL;
+    size_t size;
 
     if (line->answer) {
         text = xstrdup(line->answer);
@@ -84,7 +85,10 @@ static void answer(const struct connection *c, const struct fake_line *line)
         for (const char *p = text; *p; p++)
             send_all(c->fd, p, 1);
     } else {
-        send_all(c->fd, text, strlen(text));
+        size = strlen(text);
+        for (char *p = strchr(text, '\xfe'); p; p = strchr(p + 1, '\xfe'))
+            *p = '\0';
+        send_all(c->fd, text, size);
     }
     if (line->how == FAKE_HANG)
         wait_for_stop(c);

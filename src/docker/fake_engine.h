@@ -26,7 +26,7 @@ struct fake_line {
     /* Begin of the request, with or without version: "GET /containers/json", "GET /v1.44/info". */
     const char *request;
     enum fake_how how;
-    const char *answer; /* head and body; NULL: 200 with `body` */
+    const char *answer; /* head and body, \xfe is sent as NUL; NULL: 200 with `body` */
     const char *body;   /* JSON */
 };
 

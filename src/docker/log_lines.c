@@ -14,6 +14,7 @@ struct line {
     size_t size;
     size_t encoded; /* bytes as JSON, including the newline */
     bool is_ended;  /* the line ended with a newline */
+    bool is_stderr;
 };
 
 struct log_lines {
@@ -65,6 +66,7 @@ static void push_line(void *owner, const struct log_line *line)
         .size = size,
         .encoded = encoded + 2,
         .is_ended = line->is_ended,
+        .is_stderr = line->stream == LOG_STDERR,
     };
     lines->bytes += encoded + 2;
     while (lines->n > lines->options.max_lines) {
@@ -118,14 +120,30 @@ static int compare_lines(const void *left, const void *right)
     return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
+/* Ends the last lines, and sorts all. */
+static void order_lines(struct log_lines *lines)
+{
+    log_assembler_end(lines->assembler);
+    if (lines->n > 1)
+        qsort(lines->items + lines->first, lines->n, sizeof(*lines->items), compare_lines);
+}
+
+int log_lines_streams(struct log_lines *lines, struct buf *b)
+{
+    int r = 0;
+
+    order_lines(lines);
+    for (size_t i = 0; r == 0 && i < lines->n; i++)
+        r = buf_append_char(b, lines->items[lines->first + i].is_stderr ? 'e' : 'o');
+    return r;
+}
+
 int log_lines_take(struct log_lines *lines, struct buf *b, struct log_lines_result *ret)
 {
     struct buf text = BUF_INIT(SIZE_MAX);
     int r = 0;
 
-    log_assembler_end(lines->assembler);
-    if (lines->n > 1)
-        qsort(lines->items + lines->first, lines->n, sizeof(*lines->items), compare_lines);
+    order_lines(lines);
     for (size_t i = 0; r == 0 && i < lines->n; i++) {
         const struct line *line = &lines->items[lines->first + i];
 

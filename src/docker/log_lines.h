@@ -31,6 +31,12 @@ struct log_lines_result {
     bool bytes_dropped; /* lines were dropped or truncated because of max_bytes */
 };
 
+/*
+ * Appends to `b` a letter for each line, in their order: 'e' for stderr, 'o' for others. Before
+ * log_lines_take(). -EMSGSIZE: `b` is too small.
+ */
+int log_lines_streams(struct log_lines *lines, struct buf *b) _nodiscard_;
+
 /* Appends the JSON string to `b` and clears the collection. -EMSGSIZE: `b` is too small. */
 int log_lines_take(struct log_lines *lines, struct buf *b, struct log_lines_result *ret)
     _nodiscard_;

@@ -89,6 +89,31 @@ static void test_merges_by_time(void **state)
            "\"" T1 "out 1\\n" T2 "err 2\\n" T3 "err 3\\n" T4 "out 4\\n" T4 "out 4 again\\n\"");
 }
 
+static void test_names_the_streams(void **state)
+{
+    struct log_lines *lines = log_lines_new(
+        &(struct log_lines_options){.max_lines = 3, .max_bytes = 1000});
+    struct buf input = BUF_INIT(1000), streams = BUF_INIT(10), text = BUF_INIT(1002);
+    struct log_lines_result result;
+    struct log_demux d;
+
+    (void)state;
+    log_demux_init(&d, false, log_lines_add, lines);
+    add_text_frame(&input, 1, T1 "dropped\n");
+    add_text_frame(&input, 1, T4 "out\n");
+    add_text_frame(&input, 2, T2 "err\n");
+    add_text_frame(&input, 2, T4 "no end");
+    assert_int_equal(log_demux_feed(&d, input.data, input.size), 0);
+    assert_int_equal(log_lines_streams(lines, &streams), 0);
+    assert_int_equal(log_lines_take(lines, &text, &result), 0);
+    assert_string_equal(buf_str(&streams), "eoe");
+    assert_string_equal(buf_str(&text), "\"" T2 "err\\n" T4 "out\\n" T4 "no end\"");
+    log_lines_free(lines);
+    buf_done(&input);
+    buf_done(&streams);
+    buf_done(&text);
+}
+
 static void test_glues_pieces(void **state)
 {
     struct buf b = BUF_INIT(10000);
@@ -272,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merges_by_time),
+        cmocka_unit_test(test_names_the_streams),
         cmocka_unit_test(test_glues_pieces),
         cmocka_unit_test(test_empty_frames_and_no_stamps),
         cmocka_unit_test(test_raw),

@@ -20,6 +20,8 @@ static const struct field fields[] = {
     {"volumes",      FIELD_BOOL,   AT(volumes),      FIELD_OMIT_EMPTY, 0,  0,             NULL},
     {"since",        FIELD_STRING, AT(since),        FIELD_OMIT_EMPTY, 0,  64,            NULL},
     {"until",        FIELD_STRING, AT(until),        FIELD_OMIT_EMPTY, 0,  64,            NULL},
+    {"details",      FIELD_BOOL,   AT(has_details),  FIELD_OMIT_EMPTY, 0,  0,             NULL},
+    {"streams",      FIELD_BOOL,   AT(has_streams),  FIELD_OMIT_EMPTY, 0,  0,             NULL},
     {"new_name",     FIELD_STRING, AT(new_name),     FIELD_OMIT_EMPTY, 0,  255,           NULL},
     {"signal",       FIELD_STRING, AT(signal),       FIELD_OMIT_EMPTY, 0,  16,            NULL},
 };

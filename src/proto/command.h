@@ -23,6 +23,8 @@ struct command_args {
     bool volumes;       /* remove: anonymous volumes, too */
     int64_t tail; /* get_logs, 0 to COMMAND_MAX_TAIL; "all" and negative numbers give the maximum */
     char *since, *until; /* get_logs: RFC 3339 or unix seconds; NULL: no limit */
+    bool has_details;    /* get_logs: "details", the attributes of the engine before each text */
+    bool has_streams;    /* get_logs: "streams", answer which line came from stderr */
     char *new_name;      /* rename */
     char *signal;        /* kill: a name or number of command_is_signal(); NULL: SIGKILL */
 };

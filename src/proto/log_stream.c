@@ -27,6 +27,8 @@ static const struct field stream_fields[] = {
     {"position",     FIELD_STRING, STREAM(position),     0,                                0,  LOG_POSITION_TEXT_SIZE, NULL},
     {"window",       FIELD_I64,    STREAM(window),       0,                                0,  LOG_STREAM_MAX_WINDOW,  NULL},
     {"bytes",        FIELD_I64,    STREAM(bytes),        0,                                0,  LOG_STREAM_MAX_WINDOW,  NULL},
+    {"details",      FIELD_BOOL,   STREAM(has_details),  0,                                0,  0,                      NULL},
+    {"until_exit",   FIELD_BOOL,   STREAM(until_exit),   0,                                0,  0,                      NULL},
 };
 
 static const struct field data_fields[] = {

@@ -52,6 +52,8 @@ struct msg_log_stream {
     int64_t tail;        /* number of past lines; -1: all */
     char *since, *until; /* RFC 3339 or unix seconds; NULL: no limit */
     bool no_out, no_err; /* "stdout": false, "stderr": false */
+    bool has_details;    /* "details": the attributes of the engine come before each text */
+    bool until_exit;     /* end when the container does not run and its log is read */
     char *position;      /* continue from here and ignore `tail`; NULL: a new follow */
     int64_t window;      /* maximum number of unacknowledged bytes */
     int64_t bytes;       /* ack */
@@ -69,7 +71,7 @@ struct msg_log_data {
     char *action;     /* "started", "lines", "closed", "error" */
     json_t *lines;    /* lines: for msg_log_line_read() */
     int64_t bytes;    /* lines: the bytes of the window that they use */
-    char *reason;     /* closed: "gone", "until", "stopped" */
+    char *reason;     /* closed: "gone", "until", "exited", "stopped" */
     char *error;      /* error */
     char *error_type; /* error: "permission_denied" or "docker_error" */
     int64_t status;   /* error: HTTP status of the engine, 0: none */

@@ -19,9 +19,11 @@ static json_t *parse(const char *text)
 
 static void test_start(void **state)
 {
-    json_auto_t *v = parse("{\"action\":\"start\",\"stream_id\":\"s\",\"container_id\":\"web\","
-                           "\"tail\":20,\"since\":\"2026-01-01T00:00:00Z\",\"stderr\":false,"
-                           "\"window\":4096,\"position\":\"5.1,0.0\",\"unknown\":[]}");
+    json_auto_t *v = parse(
+        "{\"action\":\"start\",\"stream_id\":\"s\",\"container_id\":\"web\","
+        "\"tail\":20,\"since\":\"2026-01-01T00:00:00Z\",\"stderr\":false,"
+        "\"window\":4096,\"position\":\"5.1,0.0\",\"unknown\":[],\"details\":true,"
+        "\"until_exit\":true}");
     struct msg_log_stream m;
 
     (void)state;
@@ -36,6 +38,8 @@ static void test_start(void **state)
     assert_int_equal(m.window, 4096);
     assert_false(m.no_out);
     assert_true(m.no_err);
+    assert_true(m.has_details);
+    assert_true(m.until_exit);
     msg_log_stream_done(&m);
 }
 

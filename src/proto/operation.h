@@ -38,9 +38,13 @@
 #define PRUNE_OPTIONS_CAPABILITY "prune_options"
 /* Of agents that protect the container that they run in: by its id, which is known to them only. */
 #define OWN_CONTAINER_CAPABILITY "own_container"
-#define RESOURCES_CAPABILITY     "resources"
-#define SHELL_ACCESS_CAPABILITY  "shell_access"
-#define TOKEN_ROTATE_CAPABILITY  "token_rotate"
+/* The agent knows `details`, `streams` and `until_exit` of logs. */
+#define LOG_OPTIONS_CAPABILITY "log_options"
+/* The agent knows `detach` of shells. */
+#define EXEC_DETACH_CAPABILITY  "exec_detach"
+#define RESOURCES_CAPABILITY    "resources"
+#define SHELL_ACCESS_CAPABILITY "shell_access"
+#define TOKEN_ROTATE_CAPABILITY "token_rotate"
 
 #define OPERATION_DEFAULT_STOP_S 10  /* of TAKES_TIMEOUT, when the user names none */
 #define OPERATION_MAX_STOP_S     600 /* the longest that users can ask for */

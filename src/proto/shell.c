@@ -23,6 +23,7 @@ static const struct field session_fields[] = {
     {"env",          FIELD_STRINGS, SESSION(env),          0,                                0, MAX_WORDS,        NULL},
     {"user",         FIELD_STRING,  SESSION(user),         0,                                0, 255,              NULL},
     {"workdir",      FIELD_STRING,  SESSION(workdir),      0,                                0, 0,                NULL},
+    {"detach",       FIELD_BOOL,    SESSION(is_detached),  0,                                0, 0,                NULL},
     {"window",       FIELD_I64,     SESSION(window),       0,                                0, SHELL_MAX_WINDOW, NULL},
     {"bytes",        FIELD_I64,     SESSION(bytes),        0,                                0, MAX_ACK,          NULL},
 };

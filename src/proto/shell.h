@@ -22,7 +22,8 @@ struct msg_shell_session {
     struct strings cmd; /* empty: a shell */
     struct strings env; /* NAME=value */
     char *user, *workdir;
-    bool is_plain; /* "tty": false: no terminal, stdout and stderr are separate */
+    bool is_detached; /* "detach": the process outlives the session, which ends with its start */
+    bool is_plain;    /* "tty": false: no terminal, stdout and stderr are separate */
     /* Maximum bytes of unacknowledged output; 0: no acks, in neither direction. */
     int64_t window;
     int64_t bytes; /* ack: bytes of output that the server has processed */

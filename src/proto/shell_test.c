@@ -38,12 +38,13 @@ static void test_start_of_our_server(void **state)
     json_auto_t *v = parse(
         "{\"action\":\"start\",\"session_id\":\"s\",\"container_id\":\"web\",\"tty\":false,"
         "\"cmd\":[\"ls\",\"\"],\"env\":[\"A=b\"],\"user\":\"0\",\"workdir\":\"/\","
-        "\"window\":4096,\"cols\":80.0,\"rows\":25}");
+        "\"window\":4096,\"cols\":80.0,\"rows\":25,\"detach\":true}");
     struct msg_shell_session m;
 
     (void)state;
     assert_int_equal(msg_shell_session_decode(v, &m, NULL), 0);
     assert_true(m.is_plain);
+    assert_true(m.is_detached);
     assert_int_equal(m.window, 4096);
     assert_int_equal(m.cmd.n, 2);
     assert_string_equal(m.cmd.items[1], "");

@@ -401,7 +401,7 @@ test('docker\'s other names of verbs work', async () => {
   assert.match(await succeeds('image'), /ls .*\n.*rm .*\n.*prune /);
   assert.match(await succeeds('token', '--help'), /create/);
   const dance = await cli('help', 'dance');
-  assert.deepEqual([dance.code, dance.stdout], [125, '']);
+  assert.deepEqual([dance.code, dance.stdout], [1, '']);
   assert.match(dance.stderr, /unknown command: dance/);
 });
 
@@ -419,6 +419,11 @@ test('errors say what happened and what to do', async () => {
   assert.match(away.stderr, /127\.0\.0\.1:1/);
   const usage = await cli('ps', '--no-such-flag');
   assert.equal(usage.code, 125);
+  for (const words of ['ps --nope', 'ps extra', 'dance', 'start', 'rename a', 'logs --nope x', 'logs', 'container foo', 'exec', 'exec --nope x y', 'kill', 'stop -t abc x', 'stop -t',
+    'inspect', 'ps --all=maybe', 'network create', 'rm', 'ps --format {{', 'start -a a b', 'exec nosuch true', 'logs nosuch', 'rm nosuch', 'port nosuch', 'ps --filter status=foo'].map((w) => w.split(' '))) {
+    const theirs = await run('docker', words, { env: engine.env });
+    assert.equal((await cli(...words)).code, theirs.code, words.join(' '));
+  }
   assert.match(usage.stderr, /no-such-flag/);
   assert.notEqual((await cli('dance')).code, 0);
 });

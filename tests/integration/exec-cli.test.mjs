@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bin, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
+import { IMAGE } from './lib/engine.mjs';
 import { Process, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -17,6 +18,7 @@ const listed = async (name, options) => {
   return c;
 };
 const exec = (args, options) => dockmon(world.server, world.client.key, ['exec', ...args], options);
+const cli = (...args) => dockmon(world.server, world.client.key, args);
 const processes = async (c) => (await engine.docker('top', c.id)).split('\n').length - 1;
 
 // In a terminal of its own, made by script(1).
@@ -47,7 +49,7 @@ test('--env-file, --env and a name alone, as docker reads them', async () => {
   assert.deepEqual([ours.code, ours.stdout, ours.stderr], [0, theirs.stdout, '']);
   await writeFile(file, 'WITH SPACE=1\n');
   const bad = await exec(['--env-file', file, c.name, 'true']);
-  assert.equal(bad.code, 125);
+  assert.equal(bad.code, 1);
   assert.match(bad.stderr, /"WITH SPACE=1" is not NAME=VALUE/);
   await rm(dir, { recursive: true });
 });
@@ -55,7 +57,7 @@ test('--env-file, --env and a name alone, as docker reads them', async () => {
 test('-it needs a terminal; -t alone does not', async () => {
   const c = await listed('tty');
   const both = await exec(['-it', c.name, 'echo', 'ran'], { input: '' });
-  assert.deepEqual([both.code, both.stdout], [125, '']);
+  assert.deepEqual([both.code, both.stdout], [1, '']);
   assert.match(both.stderr, /not a terminal; leave out -t/);
   const alone = await exec(['-t', c.name, 'sh', '-c', 'test -t 1 && echo terminal'], { input: '' });
   assert.deepEqual([alone.code, alone.stdout, alone.stderr], [0, 'terminal\r\n', '']);
@@ -119,20 +121,57 @@ test('the terminal is restored, even after a signal', async () => {
   await eventually(async () => (await processes(c)) === 1, { what: 'the process has ended' });
 });
 
-test('failures print an error and exit with 125', async () => {
+test('failures print an error and exit with 1, as with docker', async () => {
   const c = await listed('failures');
 
   let r = await exec(['no-such-container', 'true']);
-  assert.equal(r.code, 125);
+  assert.equal(r.code, 1);
   assert.match(r.stderr, /no-such-container/);
   const viewer = await world.server.client('viewer');
   r = await dockmon(world.server, viewer.key, ['exec', c.name, 'true']);
-  assert.equal(r.code, 125);
+  assert.equal(r.code, 1);
   assert.match(r.stderr, /operator/);
   await engine.docker('stop', '-t', '0', c.id);
   r = await exec([c.name, 'true']);
-  assert.equal(r.code, 125);
+  assert.equal(r.code, 1);
   assert.match(r.stderr, /not running/);
+});
+
+test('-d leaves the command running, and says how its start went', async () => {
+  const c = await listed('detached');
+  const r = await exec(['-d', '-e', 'KEPT=yes', c.name, 'sh', '-c', 'sleep 1; echo $KEPT > /kept; sleep 900']);
+  assert.deepEqual([r.code, r.stdout, r.stderr], [0, '', '']);
+  await eventually(async () => (await engine.docker('exec', c.id, 'sh', '-c', 'cat /kept || true')) === 'yes', { what: 'it goes on' });
+  assert.equal(await processes(c), 2, 'the container and the command');
+  await world.agent.process.stop('SIGKILL');
+  await world.agent.up();
+  await eventually(async () => (await exec([c.name, 'true'])).code === 0, { what: 'the agent is back' });
+  assert.equal(await processes(c), 2, 'it is none of the commands that end with their session');
+  const none = await exec(['-d', c.name, 'no-such-program']);
+  assert.notEqual(none.code, 0);
+  assert.match(none.stderr, /no-such-program/);
+  const bare = await exec(['-d', c.name]);
+  assert.deepEqual([bare.code, bare.stderr], [1, 'Error: exec -d needs a command\n']);
+});
+
+test('start -a prints the output of this run and exits with its code', async () => {
+  const made = async (word, ...script) => {
+    await engine.docker('create', '--name', `${engine.prefix}-${word}`, IMAGE, 'sh', '-c', script.join('; '));
+    return (await world.client.container(`${engine.prefix}-${word}`)).name;
+  };
+  const job = await made('job', 'echo out', 'echo bad >&2', 'busybox usleep 300000', 'echo end', 'exit 7');
+  for (let run = 1; run <= 2; run++) {
+    const r = await cli('start', '-a', job);
+    assert.deepEqual([r.code, r.stdout, r.stderr], [7, 'out\nend\n', 'bad\n'], `run ${run}`);
+  }
+  const quick = await made('quick', 'echo n1');
+  assert.deepEqual(await cli('start', '-a', quick).then((r) => [r.code, r.stdout]), [0, 'n1\n']);
+  const input = await cli('start', '-ai', job);
+  assert.equal(input.code, 1);
+  assert.match(input.stderr, /start -i is not possible: .*exec -it/);
+  const none = await cli('start', '-a', 'no-such-container');
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /no-such-container/);
 });
 
 test('a killed client ends its process in the container', async () => {

@@ -87,7 +87,7 @@ test('secrets in command lines and environments: every door, for every role', as
   const viewer = await world.server.client('viewer');
   const c = await engine.run('secretive', {
     args: ['-e', 'TOKEN=s3cret-env', '--health-cmd', 'echo s3cret-health', '--health-interval', '1s', '--log-driver', 'json-file', '--log-opt', 'tag=s3cret-option'],
-    command: ['sh', '-c', 'sleep 3600 # s3cret-command'],
+    command: ['sh', '-c', 'echo line; sleep 3600 # s3cret-command'],
   });
   await world.client.container(c.name);
   const long = `: ${'\u00e9'.repeat(8000)} s3cret-end`;
@@ -110,6 +110,21 @@ test('secrets in command lines and environments: every door, for every role', as
     feed: (client) => feed(client),
     subscription: (client) => feed(client, { type: 'subscribe', id: 1, topics: ['containers'] }),
   };
+  const followed = (client) => new Promise((done) => {
+    const ws = new WebSocket(`ws://127.0.0.1:${world.server.port}/ws/logs`, { headers: { authorization: `Bearer ${client.key}` } });
+    ws.on('open', () => ws.send(JSON.stringify({ type: 'subscribe', id: 1, host: world.host.id, container: c.id, details: true })));
+    ws.on('message', (data) => /"(lines|ended)"/.test(data) && (ws.close(), done(String(data))));
+  });
+  for (const client of [viewer, world.client]) {
+    const status = client === viewer ? 403 : 200;
+    const logs = [`${base}/logs?details=true`, `${base}/logs?details=true&follow=true&until=${new Date().toISOString()}`];
+    for (const path of logs) {
+      const r = await client.fetch('GET', path);
+      assert.equal(r.status, status, path);
+      assert.equal((await r.text()).includes('s3cret-option'), status === 200, path);
+    }
+    assert.equal((await followed(client)).includes('s3cret-option'), status === 200);
+  }
   for (const [door, read] of Object.entries(doors)) {
     assert.doesNotMatch(await read(viewer), /s3cret/, `${door}: viewer`);
     for (const client of [world.client, admin]) {

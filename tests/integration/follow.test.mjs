@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bin, dockmon } from './lib/dockmon.mjs';
-import { Process } from './lib/process.mjs';
+import { Process, run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
 
@@ -11,10 +11,9 @@ const world = theWorld({ role: 'viewer' });
 const { engine, listed } = world;
 
 const logs = (...args) => dockmon(world.server, world.client.key, ['logs', ...args]);
-const follow = (...args) =>
-  new Process(bin('dockmon'), ['logs', '-f', ...args], {
-    env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key, NO_COLOR: '1' },
-  });
+const followAs = (key, ...args) =>
+  new Process(bin('dockmon'), ['logs', '-f', ...args], { env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: key, NO_COLOR: '1' } });
+const follow = (...args) => followAs(world.client.key, ...args);
 const numbers = (p, pattern = /n(\d+)$/) => p.lines.map((l) => pattern.exec(l)).filter(Boolean).map((m) => Number(m[1]));
 const until = (n, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => i + from);
 
@@ -99,6 +98,57 @@ test('it survives outages of agent and server', async () => {
   await p.line(/n600$/, { timeout: 60000 });
   assert.deepEqual(numbers(p), until(600));
   await p.stop('SIGINT');
+});
+
+test('logs of several containers name the one that failed, and show the others', async () => {
+  const a = await listed('good', 'echo fine; sleep 600');
+  const b = await listed('none', 'echo lost; sleep 600', ['--log-driver', 'none']);
+  await eventually(async () => (await engine.docker('logs', a.id)) === 'fine');
+  const r = await logs(a.name, 'no-such-container', b.name);
+  assert.equal(r.code, 1);
+  assert.match(r.stdout, / \| fine\n$/);
+  const errors = r.stderr.trimEnd().split('\n');
+  assert.equal(errors.length, 2, r.stderr);
+  assert.match(errors[0], /^Error: .*no-such-container/);
+  assert.ok(errors[1].startsWith(`Error: ${b.name}: `) && /does not support reading/.test(errors[1]), r.stderr);
+});
+
+test('a log driver that keeps nothing is an error, also with -f', async () => {
+  const c = await listed('driver', 'echo lost; sleep 600', ['--log-driver', 'none']);
+  for (const args of [[c.name], ['-f', c.name], ['-f', '-n', '0', c.name]]) {
+    const r = await logs(...args);
+    assert.equal(r.code, 1, args.join(' '));
+    assert.match(r.stderr, /^Error: .*does not support reading/);
+    assert.equal(r.stderr.trimEnd().split('\n').length, 1, 'said once');
+  }
+});
+
+test('-f of a stopped container prints its log and ends', async () => {
+  const c = await listed('ended', 'echo n1; echo n2');
+  await eventually(async () => (await world.client.container(c.name)).state === 'exited');
+  const r = await logs('-f', c.name);
+  assert.deepEqual([r.code, r.stdout, r.stderr], [0, 'n1\nn2\n', '']);
+});
+
+test('stderr of a container is printed on stderr, and --details as docker does', async () => {
+  const c = await listed('both', 'echo out; sleep 0.1; echo bad >&2; sleep 0.1; echo again; sleep 600', ['--label', 'tier=front', '--log-opt', 'labels=tier']);
+  await eventually(async () => (await engine.docker('logs', c.id)).endsWith('again'));
+  const r = await logs(c.name);
+  assert.deepEqual([r.code, r.stdout, r.stderr], [0, 'out\nagain\n', 'bad\n']);
+  const operator = await world.server.client('operator');
+  const refused = await logs('--details', c.name);
+  assert.deepEqual([refused.code, refused.stdout], [1, '']);
+  assert.match(refused.stderr, /details .* need the role operator/);
+  const details = await dockmon(world.server, operator.key, ['logs', '--details', c.name]);
+  assert.deepEqual([details.stdout, details.stderr], ['tier=front out\ntier=front again\n', 'tier=front bad\n']);
+  for (const flags of [[], ['--details']]) {
+    const p = followAs(operator.key, ...flags, c.name);
+    const theirs = await run('docker', ['logs', ...flags, c.id], { env: engine.env });
+    await p.line(/again$/);
+    await eventually(() => p.lines.filter((l) => l !== '').length === 3);
+    assert.deepEqual(p.lines.filter((l) => l !== '').sort(), (theirs.stdout + theirs.stderr).trimEnd().split('\n').sort());
+    await p.stop('SIGINT');
+  }
 });
 
 test('a closed pipe ends it', async () => {

@@ -439,7 +439,7 @@ test('CLI: images and rmi', async () => {
   assert.equal(json.find((i) => i.id === id).host_id, host.id);
 
   await fails(1, /No such image: nothing/, 'rmi', 'nothing');
-  await fails(125, /at least 1 argument/, 'rmi');
+  await fails(1, /at least 1 argument/, 'rmi');
   assert.equal(await says('rmi', name), name);
   assert.equal(await engine.exists(id), false);
 });

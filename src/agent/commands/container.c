@@ -329,6 +329,8 @@ static int start_fetch(struct container_logs *c, struct error *err)
                                                     .tail = args->tail,
                                                     .since = args->since,
                                                     .until = args->until,
+                                                    .has_details = args->has_details,
+                                                    .wants_streams = args->has_streams,
                                                     .timeout_ms = c->base.o.deadline_ms,
                                                     .done = on_logs,
                                                     .owner = c},
@@ -352,6 +354,8 @@ static int advance_logs(struct operation *op, struct error *err)
         fields = json_object();
         if (result->is_truncated)
             json_text_set(fields, "truncated", json_true());
+        if (result->streams)
+            json_text_set(fields, "streams", json_text_str(result->streams));
         return operation_answer_text(op, fields, "logs", result->logs);
     }
     return -EINVAL;

@@ -58,6 +58,8 @@ static const struct {
     {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },
     {OWN_CONTAINER_CAPABILITY,        true },
+    {LOG_OPTIONS_CAPABILITY,          true },
+    {EXEC_DETACH_CAPABILITY,          true },
 };
 
 static void name_host(struct identity *id,

@@ -67,16 +67,21 @@ static bool is_truncated(const struct log_fetch *f, const struct log_lines_resul
 static void finish_lines(struct log_fetch *f)
 {
     struct buf text = BUF_INIT(LOG_FETCH_MAX_BYTES + 2);
+    struct buf streams = BUF_INIT(LOG_FETCH_MAX_LINES + 1);
     struct log_lines_result lines;
-    int r = log_lines_take(f->lines, &text, &lines);
+    int r = f->options.wants_streams ? log_lines_streams(f->lines, &streams) : 0;
 
-    assert(r == 0); /* log_lines has the same maximum */
+    if (r == 0)
+        r = log_lines_take(f->lines, &text, &lines);
+    assert(r == 0); /* log_lines has the same maxima */
     finish(f, &(struct log_fetch_result){
                   .message = "",
                   .logs = {buf_str(&text), text.size},
+                  .streams = f->options.wants_streams ? buf_str(&streams) : NULL,
                   .is_truncated = is_truncated(f, &lines),
     });
     buf_done(&text);
+    buf_done(&streams);
 }
 
 static void on_data(void *owner, const void *data, size_t size)
@@ -166,7 +171,8 @@ static int build_path(const struct log_fetch_options *o, char **ret, struct erro
     struct buf b = BUF_INIT(1024);
     int r;
 
-    r = buf_printf(&b, "/containers/%s/logs?stdout=1&stderr=1&timestamps=1&tail=", o->container);
+    r = buf_printf(&b, "/containers/%s/logs?stdout=1&stderr=1&timestamps=1%s&tail=", o->container,
+                   o->has_details ? "&details=1" : "");
     if (r == 0 && o->tail == LOG_FETCH_MAX_LINES && !str_is_empty(o->until)) {
         r = buf_append_str(&b, "all"); /* the engine applies the tail before `until` */
     } else if (r == 0) {

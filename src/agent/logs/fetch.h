@@ -26,6 +26,7 @@ struct log_fetch_result {
     int status;
     const char *message;
     struct json_span logs; /* a JSON string; valid during the call */
+    const char *streams;   /* with wants_streams: see log_lines_streams(); valid during the call */
     bool is_truncated;
 };
 typedef void (*log_fetch_fn)(void *owner, const struct log_fetch_result *result);
@@ -35,6 +36,8 @@ struct log_fetch_options {
     const char *container;     /* checked by the caller */
     int64_t tail;              /* 0 to LOG_FETCH_MAX_LINES, which also means all */
     const char *since, *until; /* RFC 3339 or unix seconds; NULL open */
+    bool has_details;          /* the attributes of the engine come before each text */
+    bool wants_streams;
     uint64_t timeout_ms;
     log_fetch_fn done;
     void *owner;

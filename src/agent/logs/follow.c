@@ -42,7 +42,8 @@ struct log_follow {
     char *container; /* as asked for, then the full id, because names can move */
     int64_t tail;
     char since[LOG_TIME_SIZE], until[LOG_TIME_SIZE]; /* "": open */
-    bool has_out, has_err;
+    bool has_out, has_err, has_details;
+    bool until_exit; /* ends with the container instead of waiting for its next start */
 
     struct engine_call *call;
     struct loop_timer timer;  /* of the state: the first inspection, a retry, a removal */
@@ -184,9 +185,13 @@ static void retry_later(struct log_follow *f)
 /* Retries after a temporary failure, ends the follow after others; may free f. */
 static void on_failure(struct log_follow *f, const struct engine_reply *reply)
 {
-    /* 409: the container is being removed; soon the reply is 404. */
+    /*
+     * 409: the container is being removed; soon the reply is 404. 501: the log driver keeps nothing
+     * that could be read, which does not change.
+     */
     bool is_temporary = reply->code == -ENOTCONN || reply->code == -ECONNRESET ||
-                        reply->code == -ETIMEDOUT || reply->status >= 500 || reply->status == 409;
+                        reply->code == -ETIMEDOUT || reply->status == 409 ||
+                        (reply->status >= 500 && reply->status != 501);
 
     if (reply->code == -ENOENT && f->is_established) {
         log_reader_end_run(&f->reader);
@@ -205,10 +210,10 @@ static void on_body_end(void *owner, const struct engine_reply *reply)
 
     f->call = NULL;
     loop_timer_stop(&f->timer);
-    if (f->reader.n_lines > 0 || reply->code == 0) {
+    if (f->reader.n_lines > 0 || reply->code == 0)
         f->is_established = true;
+    if (f->reader.n_lines > 0 || (reply->code == 0 && log_reader_is_sound(&f->reader)))
         backoff_reset(&f->backoff);
-    }
     if (f->state == FOLLOW_SEEKING)
         log_reader_end_seek(&f->reader);
     if (reply->code < 0) {
@@ -246,9 +251,10 @@ static char *make_path(const struct log_follow *f)
         (void)snprintf(tail, sizeof(tail), "%lld", (long long)f->tail);
     }
     return xasprintf(
-        "/containers/%s/logs?follow=%d&stdout=%d&stderr=%d&timestamps=1&tail=%s%s%s%s%s",
-        f->container, f->state == FOLLOW_FOLLOWING, (int)f->has_out, (int)f->has_err, tail,
-        since[0] ? "&since=" : "", since, f->until[0] ? "&until=" : "", f->until);
+        "/containers/%s/logs?follow=%d&stdout=%d&stderr=%d&timestamps=1%s&tail=%s%s%s%s%s",
+        f->container, f->state == FOLLOW_FOLLOWING, (int)f->has_out, (int)f->has_err,
+        f->has_details ? "&details=1" : "", tail, since[0] ? "&since=" : "", since,
+        f->until[0] ? "&until=" : "", f->until);
 }
 
 /* Opens the body that `state` reads; may free f. */
@@ -302,6 +308,17 @@ static int read_inspection(struct log_follow *f,
     return r;
 }
 
+/* The log of the run is read to its end; may free f. */
+static void wait_for_start(struct log_follow *f)
+{
+    if (f->until_exit) {
+        flush(f, "exited");
+        return;
+    }
+    set_state(f, FOLLOW_WAITING);
+    pump(f);
+}
+
 /* May free f. */
 static void on_inspected(void *owner, const struct engine_reply *reply)
 {
@@ -331,8 +348,7 @@ static void on_inspected(void *owner, const struct engine_reply *reply)
         read_body(f, FOLLOW_READING);
     } else {
         log_reader_end_run(&f->reader);
-        set_state(f, FOLLOW_WAITING);
-        pump(f);
+        wait_for_start(f);
     }
 }
 
@@ -437,6 +453,8 @@ int log_follow_start(struct engine *engine,
     f->tail = start->tail;
     f->has_out = !start->no_out;
     f->has_err = !start->no_err;
+    f->has_details = start->has_details;
+    f->until_exit = start->until_exit;
     log_outbox_init(&f->box, &f->channel, start->window);
     log_reader_init(&f->reader, &f->box);
     backoff_init(&f->backoff, 500, 15000);

@@ -1,4 +1,6 @@
 #include "agent/logs/reader.h"
+#include "base/alloc.h"
+#include "base/str.h"
 #include "base/time.h"
 #include "docker/model/container.h"
 
@@ -35,6 +37,23 @@ static void note_run(struct log_reader *r, int64_t time_ns)
     r->run_ns = 0;
 }
 
+/*
+ * The engine reports a log that it cannot read in each body, so the same message is passed on once.
+ */
+static void note_engine(struct log_reader *r, const struct log_line *line)
+{
+    _cleanup_free_ char *text = xstrndup(line->text + line->stamp_size,
+                                         line->size - line->stamp_size);
+    bool is_known = str_eq(r->said, text);
+
+    r->has_failed = true;
+    if (is_known)
+        return;
+    add_note(r, line->time_ns, line->text, line->size);
+    free(r->said);
+    r->said = TAKE_PTR(text);
+}
+
 static void on_line(void *owner, const struct log_line *line)
 {
     struct log_reader *r = owner;
@@ -48,7 +67,7 @@ static void on_line(void *owner, const struct log_line *line)
     };
 
     if (line->stream == LOG_SYSTEM) { /* a message of the engine itself, between the lines */
-        add_note(r, line->time_ns, line->text, line->size);
+        note_engine(r, line);
         return;
     }
     if (is_known(r, line) || log_recent_has(&r->recent, line, log_position_newest(&r->position)) ||
@@ -77,6 +96,7 @@ void log_reader_init(struct log_reader *r, struct log_outbox *box)
 void log_reader_done(struct log_reader *r)
 {
     log_assembler_free(TAKE_PTR(r->lines));
+    free(TAKE_PTR(r->said));
 }
 
 /*
@@ -114,11 +134,19 @@ void log_reader_begin(struct log_reader *r, bool is_seek)
     r->is_seek = is_seek;
     r->skip = r->position;
     r->n_lines = 0;
+    r->has_failed = false;
 }
 
 int log_reader_feed(struct log_reader *r, const void *data, size_t size)
 {
     return log_demux_feed(&r->demux, data, size);
+}
+
+bool log_reader_is_sound(struct log_reader *r)
+{
+    if (!r->has_failed)
+        free(TAKE_PTR(r->said));
+    return !r->has_failed;
 }
 
 void log_reader_drop(struct log_reader *r)

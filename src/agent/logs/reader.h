@@ -27,7 +27,9 @@ struct log_reader {
     int64_t run_ns;               /* a note goes before the first line of this time; 0: none */
     size_t n_lines;               /* new ones of this body */
     bool is_tty;
-    bool is_seek; /* this body only moves the position */
+    bool has_failed; /* the engine ended this body with a message of its own */
+    char *said;      /* that message, passed on once until a body ends without one; or NULL */
+    bool is_seek;    /* this body only moves the position */
 };
 
 void log_reader_init(struct log_reader *r, struct log_outbox *box);
@@ -42,6 +44,8 @@ void log_reader_begin(struct log_reader *r, bool is_seek);
 int log_reader_feed(struct log_reader *r, const void *data, size_t size) _nodiscard_;
 /* The body has ended: what has no newline yet is dropped, as the next body repeats it. */
 void log_reader_drop(struct log_reader *r);
+/* Whether the engine has reported no error in this body, which has ended. */
+bool log_reader_is_sound(struct log_reader *r);
 /* A seek has ended: what has no newline yet counts as a line. */
 void log_reader_end_seek(struct log_reader *r);
 /* The container has ended: what it wrote without a newline is a line of its own. */

@@ -105,6 +105,30 @@ static void test_second_body_repeats_nothing(void **state)
     tear_down(&f);
 }
 
+/* The engine reports a log that it cannot read in each body. */
+static void test_message_of_the_engine_is_passed_on_once(void **state)
+{
+    static const char frame[] = "\x03\0\0\0\0\0\0\x05"
+                                "torn\n";
+    struct fixture f;
+
+    (void)state;
+    set_up(&f);
+    f.reader.is_tty = false;
+    for (int i = 0; i < 3; i++) {
+        log_reader_begin(&f.reader, false);
+        assert_int_equal(log_reader_feed(&f.reader, frame, sizeof(frame) - 1), 0);
+        assert_false(log_reader_is_sound(&f.reader));
+    }
+    assert_texts(&f, "torn;");
+    log_reader_begin(&f.reader, false);
+    assert_true(log_reader_is_sound(&f.reader)); /* and so the next one is news */
+    log_reader_begin(&f.reader, false);
+    assert_int_equal(log_reader_feed(&f.reader, frame, sizeof(frame) - 1), 0);
+    assert_texts(&f, "torn;torn;");
+    tear_down(&f);
+}
+
 static void test_end_of_run_is_a_line(void **state)
 {
     struct fixture f;
@@ -158,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_body_repeats_nothing),
+        cmocka_unit_test(test_message_of_the_engine_is_passed_on_once),
         cmocka_unit_test(test_end_of_run_is_a_line),
         cmocka_unit_test(test_next_run_has_a_note),
         cmocka_unit_test(test_seek_and_until_pass_on_nothing),

@@ -75,6 +75,74 @@ static void test_stopped_container(void **state)
     tear_down(&f);
 }
 
+static void test_until_exit_and_details(void **state)
+{
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json",                                                      .body = INSPECT("false")},
+        {.request = "GET /containers/" A "/json",                                                    .body = INSPECT("false")},
+        {.request = "GET /containers/" A "/logs?follow=0&stdout=1&stderr=1&timestamps=1&details=1&",
+         .answer = STREAM_HEAD T("1") "a=b one\r\n" T("3") "no end"                                                          },
+    };
+    struct fixture f;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":9999,\"details\":true,\"until_exit\":true"));
+    (void)expect(&f, "no end");
+    (void)expect(&f, "\"exited\"");
+    tear_down(&f);
+}
+
+/* A log driver that keeps nothing will not keep anything later: no second request. */
+static void test_log_that_cannot_be_read(void **state)
+{
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json",            .body = INSPECT("true")},
+        {.request = "GET /containers/" A "/json",          .body = INSPECT("true")},
+        {.request = "GET /containers/" A "/logs?follow=1",
+         .answer = "HTTP/1.1 501 Not Implemented\r\nContent-Length: 26\r\n\r\n"
+                   "{\"message\":\"not readable\"}"                               },
+    };
+    struct fixture f;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":9999,\"position\":\"5.1,0.0\""));
+    (void)expect(&f, "not readable");
+    tear_down(&f);
+}
+
+/* A log with an entry that the engine cannot read: the same message ends each body. */
+static void test_error_in_the_log_is_said_once(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n"
+                                 "\x03\xfe\xfe\xfe\xfe\xfe\xfe\x05"
+                                 "torn\n";
+    static const char running[] = "{\"Id\":\"" A
+                                  "\",\"State\":{\"Running\":true},\"Config\":{\"Tty\":false}}";
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json",            .body = running },
+        {.request = "GET /containers/" A "/json",          .body = running },
+        {.request = "GET /containers/" A "/logs?follow=1", .answer = answer},
+    };
+    struct fixture f;
+    size_t n = 0;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":9999"));
+    (void)expect(&f, "torn");
+    run(&f, 4000);
+    for (size_t i = 0; i < f.n_sent; i++) {
+        _cleanup_free_ char *text = json_dumps(f.sent[i], 0);
+
+        n += strstr(text, "torn") != NULL;
+    }
+    assert_int_equal(n, 1);
+    assert_in_range(fake_engine_count(f.fake, "GET /containers/" A "/logs"), 2, 5);
+    tear_down(&f);
+}
+
 /* Of 1,000 lines only those within the window are sent, and the rest after the ack. */
 static void test_window(void **state)
 {
@@ -291,6 +359,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stopped_container),
+        cmocka_unit_test(test_until_exit_and_details),
+        cmocka_unit_test(test_log_that_cannot_be_read),
+        cmocka_unit_test(test_error_in_the_log_is_said_once),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_removed_container),
         cmocka_unit_test(test_refusals),

@@ -10,8 +10,10 @@ static void add_strings(json_t *array, const struct strings *words)
 
 static json_t *make_env(const struct msg_shell_session *start, const char *mark)
 {
-    json_t *env = json_pack("[o]", json_text_str(mark));
+    json_t *env = json_array();
 
+    if (mark)
+        (void)json_array_append_new(env, json_text_str(mark));
     if (!start->is_plain)
         (void)json_array_append_new(env, json_text_str("TERM=xterm-256color"));
     add_strings(env, &start->env);
@@ -33,9 +35,11 @@ static json_t *make_command(const struct msg_shell_session *start)
 
 char *exec_request_write(const struct msg_shell_session *start, const char *mark)
 {
-    json_auto_t *request = json_pack("{s:b, s:b, s:b, s:b, s:o, s:o}", "AttachStdin", 1,
-                                     "AttachStdout", 1, "AttachStderr", 1, "Tty", !start->is_plain,
-                                     "Env", make_env(start, mark), "Cmd", make_command(start));
+    int is_attached = !start->is_detached;
+    json_auto_t *request = json_pack("{s:b, s:b, s:b, s:b, s:o, s:o}", "AttachStdin", is_attached,
+                                     "AttachStdout", is_attached, "AttachStderr", is_attached,
+                                     "Tty", !start->is_plain, "Env", make_env(start, mark), "Cmd",
+                                     make_command(start));
 
     if (!str_is_empty(start->user))
         json_text_set(request, "User", json_text_str(start->user));

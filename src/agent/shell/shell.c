@@ -41,6 +41,7 @@ struct shell {
     char mark[EXEC_MARK_SIZE];
     char exec_id[EXEC_ID_SIZE];
     bool has_tty;
+    bool is_detached; /* the process is only started, and stays */
 
     struct engine_call *call; /* of INSPECTING, CREATING, FINISHING */
     char *request;            /* of CREATING */
@@ -97,7 +98,7 @@ static void kill_process(const struct shell *s)
 
 static bool may_run(const struct shell *s)
 {
-    return s->state >= SHELL_ATTACHING && s->state <= SHELL_FINISHING;
+    return s->state >= SHELL_ATTACHING && s->state <= SHELL_FINISHING && !s->is_detached;
 }
 
 /* Frees s; the last event was sent. */
@@ -378,6 +379,44 @@ static void attach(struct shell *s)
         fail_call(s, &err);
 }
 
+/* The process runs, or has ended already; nobody waits for it. */
+static void on_detached(void *owner, const struct engine_reply *reply)
+{
+    struct shell *s = owner;
+
+    s->call = NULL;
+    if (reply->code < 0) {
+        fail_reply(s, reply);
+        return;
+    }
+    channel_notify(&s->channel, "started", NULL);
+    s->exit_code = 0;
+    set_state(s, SHELL_FINISHING);
+    set_state(s, SHELL_FLUSHING);
+    pump(s);
+}
+
+/* May free s. */
+static void start_detached(struct shell *s)
+{
+    _cleanup_free_ char *path = xasprintf("/exec/%s/start", s->exec_id);
+    struct error err = ERROR_INIT;
+
+    set_state(s, SHELL_ATTACHING);
+    if (engine_call_start(&s->call, s->o.engine,
+                          &(struct engine_request){
+                              .method = "POST",
+                              .path = path,
+                              .body = s->has_tty ? "{\"Detach\":true,\"Tty\":true}"
+                                                 : "{\"Detach\":true,\"Tty\":false}",
+                              .timeout_ms = CALL_MS,
+                              .done = on_detached,
+                              .owner = s,
+                          },
+                          &err) < 0)
+        fail_call(s, &err);
+}
+
 static void on_created(void *owner, const struct engine_reply *reply)
 {
     struct shell *s = owner;
@@ -393,7 +432,11 @@ static void on_created(void *owner, const struct engine_reply *reply)
         return;
     }
     str_copy(s->exec_id, sizeof(s->exec_id), id);
-    attach(s);
+    if (s->is_detached) {
+        start_detached(s);
+    } else {
+        attach(s);
+    }
 }
 
 /* May free s. */
@@ -470,13 +513,14 @@ void shell_start(const struct shell_options *o,
     s->container = xstrdup(start->container_id);
     s->user = str_is_empty(start->user) ? NULL : xstrdup(start->user);
     s->has_tty = !start->is_plain;
+    s->is_detached = start->is_detached;
     s->cols = start->cols;
     s->rows = start->rows;
     s->exit_code = -1;
     buf_init(&s->early, MAX_EARLY_INPUT);
     shell_output_init(&s->output, &s->channel, s->has_tty, start->window);
     exec_killer_make_mark(o->killer, s->mark);
-    s->request = exec_request_write(start, s->mark);
+    s->request = exec_request_write(start, s->is_detached ? NULL : s->mark);
     loop_timer_start(engine_loop(o->engine), &s->timer, 0, on_start);
 }
 

@@ -122,11 +122,11 @@ static int check_word_count(const struct parser *p, struct error *err)
     if (p->args->wants_help)
         return 0;
     if (p->args->words.n < v->min_words) {
-        return error_set(err, -EINVAL, "at least %zu argument%s required", v->min_words,
+        return error_set(err, -E2BIG, "at least %zu argument%s required", v->min_words,
                          v->min_words == 1 ? " is" : "s are");
     }
     if (is_limited && p->args->words.n > v->max_words) {
-        return error_set(err, -EINVAL, "unexpected argument: %s",
+        return error_set(err, -E2BIG, "unexpected argument: %s",
                          p->args->words.items[v->max_words]);
     }
     return 0;

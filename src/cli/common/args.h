@@ -16,7 +16,8 @@
  * Flags and words may be mixed, short flags may be joined (-aq, -n5), and "--" ends the flags. Of a
  * verb with is_command (exec) the flags end at the first word, because the words after it are a
  * command line of their own. Numbers and booleans are checked here, everything else by the verb. A
- * command line that is wrong ends the program with EXIT_USAGE before anything is sent.
+ * command line that is wrong ends the program before anything is sent, with docker's exit codes:
+ * EXIT_USAGE for a flag, 1 for the number of words, an unknown command, filter, template or time.
  */
 
 #include "base/buf.h"
@@ -94,6 +95,7 @@ struct verb {
 /* The two members of a verb that a named table of flags fills. */
 #define VERB_FLAGS(table) .flags = (table), .n_flags = ARRAY_LEN(table)
 
+/* Of an unknown flag or a value that a flag cannot have, as with docker. */
 #define EXIT_USAGE 125
 
 /* A parsed command line. */
@@ -104,7 +106,8 @@ struct args {
 };
 
 /*
- * argv[0] is the verb. Returns -EINVAL with the reason in `err`. Call args_done() in either case.
+ * argv[0] is the verb. Returns the reason in `err` and -EINVAL for a flag that is wrong, -E2BIG for
+ * too few or too many words. Call args_done() in any case.
  */
 int args_parse(struct args *ret, const struct verb *verb, int argc, char **argv, struct error *err)
     _nodiscard_;

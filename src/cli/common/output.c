@@ -70,6 +70,13 @@ void output_raw(const char *text, size_t size)
     (void)fwrite(text, 1, size, stdout);
 }
 
+void output_raw_to(FILE *to, const char *text, size_t size)
+{
+    if (to != stdout)
+        (void)fflush(stdout); /* keeps the order of both streams */
+    (void)fwrite(text, 1, size, to);
+}
+
 void output_json(const json_t *v)
 {
     size_t flags = JSON_INDENT(4) | JSON_ENCODE_ANY |

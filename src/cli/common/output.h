@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* "Error: ..." on stderr; unsafe characters are escaped. */
 void output_error(const char *fmt, ...) _printf_(1, 2);
@@ -29,6 +30,8 @@ void output_note(const char *fmt, ...) _printf_(1, 2);
 void output_line(const char *fmt, ...) _printf_(1, 2);
 /* Text on stdout as it is: it is already escaped, or the user's own. */
 void output_raw(const char *text, size_t size);
+/* The same to stdout or stderr, in the order of the calls. */
+void output_raw_to(FILE *to, const char *text, size_t size);
 void output_json(const json_t *v); /* indented; pure ASCII on a terminal */
 /* Prints the table and releases it. */
 void output_table(struct table *t);

@@ -13,8 +13,8 @@
  * on_drain(). Output is written with blocking writes; while they wait, the windows of the
  * connection make the process in the container wait, too.
  *
- * The exit code is that of the command, 128 plus the number of a signal, or 125 if the connection
- * ends without an exit code. The agent ends the command when the connection is closed.
+ * The exit code is that of the command, 128 plus the number of a signal, 1 if the command could not
+ * be started, or 125 if the connection ends without an exit code. The agent ends the command when the connection is closed.
  */
 
 #include "base/alloc.h"
@@ -34,17 +34,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define MAX_MESSAGE   ((size_t)1 << 20)
-#define MAX_QUEUE     ((size_t)1 << 20)
-#define HIGH_QUEUE    ((size_t)256 * 1024) /* of unsent input: reading pauses above this */
-#define READ_SIZE     ((size_t)16 * 1024)
-#define EXIT_TROUBLE  125 /* dockmon failed, not the command; as `docker run` has it */
-#define EXIT_SIGNAL   128
-#define EXIT_MAX      255
-#define STREAM_STDERR 2
+#define MAX_MESSAGE        ((size_t)1 << 20)
+#define MAX_QUEUE          ((size_t)1 << 20)
+#define HIGH_QUEUE         ((size_t)256 * 1024) /* of unsent input: reading pauses above this */
+#define READ_SIZE          ((size_t)16 * 1024)
+#define EXIT_TROUBLE       1   /* the command was not started; as with docker */
+#define EXIT_LOST          125 /* it was, and how it ended is not known */
+#define EXIT_SIGNAL        128
+#define EXIT_MAX           255
+#define STREAM_STDERR      2
+#define WS_CLOSE_FORBIDDEN 4003 /* of our server: the role does not suffice */
 
 struct exec_options {
-    bool interactive, tty;
+    bool interactive, tty, detach;
     const char *user, *workdir;
     struct args_list env, env_files;
 };
@@ -52,12 +54,13 @@ struct exec_options {
 #define AT(m) offsetof(struct exec_options, m)
 
 static const struct flag flags[] = {
-    {"interactive", 'i', FLAG_BOOL,   AT(interactive), NULL,         "pass standard input to the command"       },
-    {"tty",         't', FLAG_BOOL,   AT(tty),         NULL,         "give the command a terminal"              },
-    {"env",         'e', FLAG_LIST,   AT(env),         "NAME=VALUE", "set an environment variable"              },
-    {"env-file",    0,   FLAG_LIST,   AT(env_files),   "FILE",       "read environment variables from this file"},
-    {"user",        'u', FLAG_STRING, AT(user),        "NAME",       "run as this user (NAME or ID:GROUP)"      },
-    {"workdir",     'w', FLAG_STRING, AT(workdir),     "DIR",        "run in this directory"                    },
+    {"detach",      'd', FLAG_BOOL,   AT(detach),      NULL,         "leave the command running, without its output"},
+    {"interactive", 'i', FLAG_BOOL,   AT(interactive), NULL,         "pass standard input to the command"           },
+    {"tty",         't', FLAG_BOOL,   AT(tty),         NULL,         "give the command a terminal"                  },
+    {"env",         'e', FLAG_LIST,   AT(env),         "NAME=VALUE", "set an environment variable"                  },
+    {"env-file",    0,   FLAG_LIST,   AT(env_files),   "FILE",       "read environment variables from this file"    },
+    {"user",        'u', FLAG_STRING, AT(user),        "NAME",       "run as this user (NAME or ID:GROUP)"          },
+    {"workdir",     'w', FLAG_STRING, AT(workdir),     "DIR",        "run in this directory"                        },
 };
 
 struct run {
@@ -218,7 +221,7 @@ static int read_exit_code(const json_t *message)
     const json_t *code = json_object_get(message, "code");
     json_int_t v = json_integer_value(code);
 
-    return json_is_integer(code) && v >= 0 && v <= EXIT_MAX ? (int)v : EXIT_TROUBLE;
+    return json_is_integer(code) && v >= 0 && v <= EXIT_MAX ? (int)v : EXIT_LOST;
 }
 
 static void on_message(void *owner, const char *data, size_t size, bool is_binary)
@@ -252,6 +255,13 @@ static void on_open(void *owner)
     start_input(run);
 }
 
+/* Whether the command was not started. The agent reports that as an internal error. */
+static bool is_refusal(const struct run *run, unsigned code)
+{
+    return !run->is_open || code == WS_CLOSE_POLICY || code == WS_CLOSE_INTERNAL ||
+           code == WS_CLOSE_FORBIDDEN;
+}
+
 /* A close without an exit code is an error, except after an orderly end of the session. */
 static void on_close(void *owner, const struct ws_close *why)
 {
@@ -264,7 +274,7 @@ static void on_close(void *owner, const struct ws_close *why)
         _cleanup_free_ char *explained = client_explain_close(run->client, why);
 
         output_error("%s", explained);
-        run->exit_code = EXIT_TROUBLE;
+        run->exit_code = is_refusal(run, why->code) ? EXIT_TROUBLE : EXIT_LOST;
     }
     loop_stop(run->loop);
 }
@@ -361,10 +371,12 @@ static json_t *make_start(const struct exec_options *o, const struct args_list *
     json_t *start;
     int cols, rows;
 
-    if (has_tty && words->n == 1 && !o->user && !o->workdir && o->env.n == 0)
+    if (has_tty && !o->detach && words->n == 1 && !o->user && !o->workdir && o->env.n == 0)
         return NULL;
     start = json_pack("{s:s, s:b, s:o, s:o}", "type", "start", "tty", (int)has_tty, "cmd",
                       make_list(words, 1), "env", make_list(&o->env, 0));
+    if (o->detach)
+        (void)json_object_set_new(start, "detach", json_true());
     if (o->user)
         (void)json_object_set_new(start, "user", json_string(o->user));
     if (o->workdir)
@@ -381,10 +393,10 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     _cleanup_(client_closep) struct client *c = client_open_configured();
     struct exec_options resolved = *(const struct exec_options *)options;
     const struct exec_options *o = &resolved;
-    bool is_shell = words->n == 1;
+    bool is_shell = words->n == 1 && !o->detach;
     struct run run = {
-        .has_tty = o->tty || (is_shell && isatty(STDIN_FILENO)),
-        .is_interactive = o->interactive || is_shell,
+        .has_tty = !o->detach && (o->tty || (is_shell && isatty(STDIN_FILENO))),
+        .is_interactive = !o->detach && (o->interactive || is_shell),
     };
     _cleanup_(env_list_done) struct env_list env = {0};
     _cleanup_free_ char *path = NULL, *host = NULL;
@@ -396,7 +408,11 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     if (!c)
         return EXIT_TROUBLE;
-    if (o->tty && o->interactive && !isatty(STDIN_FILENO)) {
+    if (o->detach && words->n == 1) {
+        output_error("exec -d needs a command");
+        return EXIT_TROUBLE;
+    }
+    if (o->tty && o->interactive && !o->detach && !isatty(STDIN_FILENO)) {
         output_error("standard input is not a terminal; leave out -t");
         return EXIT_TROUBLE;
     }
@@ -410,7 +426,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         output_error("%s", err.msg);
         return EXIT_TROUBLE;
     }
-    run.start = make_start(o, words, run.has_tty);
+    run.start = make_start(o, words, run.has_tty || (o->detach && o->tty));
     run.is_plain = !run.has_tty;
     host = text_url_encode(member_text(container, "host_id"));
     path = xasprintf("/ws/shell/%s/%s%s", host, member_text(container, "id"),

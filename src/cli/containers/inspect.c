@@ -74,7 +74,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     if (!str_is_empty(o->format) && !is_line && template_parse(&t, o->format, &err) < 0) {
         output_error("--format: %s", err.msg);
-        return EXIT_USAGE;
+        return 1;
     }
     exit_code = fetch_all(words, all);
     if (t) {

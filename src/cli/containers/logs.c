@@ -16,14 +16,16 @@
 #include "cli/containers/logs_follow.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_TAIL 10000
 
 struct logs_options {
     const char *tail, *since, *until;
-    bool timestamps, follow;
+    bool timestamps, follow, details;
 };
 
 #define AT(m) offsetof(struct logs_options, m)
@@ -36,6 +38,8 @@ static const struct flag flags[] = {
      "show lines since 2026-01-31T12:00:00Z, or of the last 10m"                              },
     {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before this time"    },
     {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "print the time before each line"},
+    {"details",    0,   FLAG_BOOL,   AT(details),    NULL,
+     "print labels and variables that the log driver stores before each line"                 },
 };
 
 static int read_tail(const struct logs_options *o, uint64_t *ret, struct error *err)
@@ -56,7 +60,7 @@ static char *make_query(const struct logs_options *o, uint64_t tail, struct erro
     struct buf query = BUF_INIT(1024);
     int r;
 
-    r = buf_printf(&query, "/logs?tail=%ju", (uintmax_t)tail);
+    r = buf_printf(&query, "/logs?tail=%ju%s", (uintmax_t)tail, o->details ? "&details=true" : "");
     if (r == 0)
         r = query_add_time(&query, "since", "since", o->since, err);
     if (r == 0)
@@ -90,34 +94,47 @@ struct view {
     size_t n_lines, capacity;
 };
 
-void logs_print(const char *prefix, const char *timestamp, const char *text, size_t size)
+void logs_print(FILE *to, const struct logs_text *t)
 {
+    const char *text = t->text;
+    size_t size = t->size;
     _cleanup_free_ char *escaped = NULL;
 
-    output_raw(prefix, strlen(prefix));
-    if (timestamp) {
-        escaped = text_escape_str(timestamp);
-        output_raw(escaped, strlen(escaped));
-        output_raw(" ", 1);
+    output_raw_to(to, t->prefix, strlen(t->prefix));
+    if (t->timestamp) {
+        escaped = text_escape_str(t->timestamp);
+        output_raw_to(to, escaped, strlen(escaped));
+        output_raw_to(to, " ", 1);
         free(TAKE_PTR(escaped));
     }
-    if (output_is_terminal()) { /* elsewhere the bytes are kept as they are */
+    if (isatty(fileno(to))) { /* elsewhere the bytes are kept as they are */
         size -= size > 0 &&
                 text[size - 1] == '\r'; /* a container with a TTY ends lines with \r\n */
         escaped = text_escape_log(text, size, output_has_colours());
-        output_raw(escaped, strlen(escaped));
+        output_raw_to(to, escaped, strlen(escaped));
     } else {
-        output_raw(text, size);
+        output_raw_to(to, text, size);
     }
+}
+
+FILE *logs_file_of(const json_t *line)
+{
+    return str_eq(member_text(line, "stream"), "stderr") ? stderr : stdout;
 }
 
 static void print_line(const struct view *v, const struct line *l)
 {
     const json_t *log = json_object_get(l->line, "log");
 
-    logs_print(l->source->prefix, v->options->timestamps ? l->timestamp : NULL,
-               json_is_string(log) ? json_string_value(log) : "", json_string_length(log));
-    output_raw("\n", 1);
+    FILE *to = logs_file_of(l->line);
+
+    logs_print(to, &(struct logs_text){
+                       .prefix = l->source->prefix,
+                       .timestamp = v->options->timestamps ? l->timestamp : NULL,
+                       .text = json_is_string(log) ? json_string_value(log) : "",
+                       .size = json_string_length(log),
+                   });
+    output_raw_to(to, "\n", 1);
 }
 
 static void add_line(struct view *v, const struct source *source, const json_t *line)
@@ -170,7 +187,8 @@ static int print_merged(struct view *v, struct client *c)
         if (s->request.code == 0) {
             collect_lines(v, s);
         } else {
-            exit_code = output_failure(NULL, s->request.error);
+            exit_code = output_failure(v->n > 1 ? member_text(s->container, "name") : NULL,
+                                       s->request.error);
         }
     }
     if (v->n_lines)
@@ -220,6 +238,33 @@ struct request {
     char *query, *since;
 };
 
+/* The list may be older than the start of a container: the engine decides whether it has stopped. */
+static bool has_stopped(struct client *c, const json_t *container)
+{
+    const char *state = member_text(container, "state");
+    json_auto_t *answer = NULL;
+    struct error err = ERROR_INIT;
+    const json_t *now;
+
+    if (!str_eq(state, "exited") && !str_eq(state, "created") && !str_eq(state, "dead"))
+        return false;
+    if (client_get(c, container_path(container, "/inspect"), &answer, &err) < 0)
+        return false; /* following it names the reason */
+    now = json_object_get(answer, "State");
+    return json_is_object(now) && !member_is_true(now, "Running") &&
+           !member_is_true(now, "Restarting");
+}
+
+/* With -f docker ends behind the log of a stopped container. */
+static bool have_stopped(struct client *c, const json_t *const *containers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!has_stopped(c, containers[i]))
+            return false;
+    }
+    return true;
+}
+
 static int show_containers(struct client *c,
                            const struct request *q,
                            const json_t *const *containers,
@@ -229,7 +274,7 @@ static int show_containers(struct client *c,
     struct view v = {.n = n, .options = q->options, .query = q->query};
     int exit_code;
 
-    if (q->options->follow) {
+    if (q->options->follow && !have_stopped(c, containers, n)) {
         exit_code = logs_follow(&(struct logs_follow){
             .client = c,
             .containers = containers,
@@ -238,6 +283,7 @@ static int show_containers(struct client *c,
             .tail = q->options->tail && !str_eq(q->options->tail, "all") ? (int64_t)q->tail : -1,
             .since = q->since,
             .timestamps = q->options->timestamps,
+            .has_details = q->options->details,
         });
     } else {
         v.sources = xcalloc(n, sizeof(*v.sources));
@@ -252,22 +298,30 @@ static int show_containers(struct client *c,
     return exit_code;
 }
 
+/* Finds the containers; one that does not exist is named, and the others are shown. */
 static int find_and_show(const struct request *q, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = client_open_configured();
     _cleanup_free_ const json_t **containers = xcalloc(words->n, sizeof(const json_t *));
     struct error err = ERROR_INIT;
     json_auto_t *list = NULL;
-    int r;
+    int exit_code = 0, shown = 0;
+    size_t n = 0;
 
     if (!c)
         return 1;
-    r = containers_fetch(c, &list, &err);
-    for (size_t i = 0; i < words->n && r == 0; i++)
-        r = containers_find(c, list, words->items[i], &containers[i], &err);
-    if (r < 0)
+    if (containers_fetch(c, &list, &err) < 0)
         return output_failure(NULL, err.msg);
-    return show_containers(c, q, containers, words->n);
+    for (size_t i = 0; i < words->n; i++) {
+        if (containers_find(c, list, words->items[i], &containers[n], &err) < 0) {
+            exit_code = output_failure(NULL, err.msg);
+        } else {
+            n++;
+        }
+    }
+    if (n > 0)
+        shown = show_containers(c, q, containers, n);
+    return shown ? shown : exit_code;
 }
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
@@ -275,10 +329,11 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     const struct logs_options *o = options;
     struct request q = {.options = o};
     struct error err = ERROR_INIT;
-    int r, exit_code = EXIT_USAGE;
+    int r, exit_code;
 
     (void)verb;
     r = read_tail(o, &q.tail, &err);
+    exit_code = r < 0 ? EXIT_USAGE : 1;
     if (r == 0 && o->follow && o->until)
         r = error_set(&err, -EINVAL, MSG_EXCLUSIVE, "follow", "until");
     if (r == 0 && o->since && text_parse_time(o->since, time_utc_ms(), &q.since, &err) < 0)

@@ -33,9 +33,10 @@ struct follow {
     size_t n_left; /* logs that have not ended */
     struct loop_timer timer;
     struct backoff backoff;
-    bool is_open;   /* since the last dial */
-    bool is_noted;  /* the user knows that the connection is lost */
-    size_t partial; /* 1 + index of the log whose line is incomplete; 0: none */
+    bool is_open;     /* since the last dial */
+    bool is_noted;    /* the user knows that the connection is lost */
+    size_t partial;   /* 1 + index of the log whose line is incomplete; 0: none */
+    FILE *partial_to; /* where the start of that line was printed */
     int exit_code;
 };
 
@@ -56,20 +57,26 @@ static struct log *find_log(const struct follow *f, const json_t *message, size_
 static void print_line(struct follow *f, const json_t *line)
 {
     const json_t *log = json_object_get(line, "log");
+    FILE *to = logs_file_of(line);
     bool is_rest;
     size_t i;
 
     if (!find_log(f, line, &i) || !json_is_string(log))
         return;
-    is_rest = f->partial == i + 1;
+    is_rest = f->partial == i + 1 && f->partial_to == to;
     if (f->partial && !is_rest)
-        output_raw("\n", 1);
-    logs_print(is_rest ? "" : f->o->prefixes[i],
-               f->o->timestamps && !is_rest ? member_text(line, "timestamp") : NULL,
-               json_string_value(log), json_string_length(log));
+        output_raw_to(f->partial_to, "\n", 1);
+    logs_print(
+        to, &(struct logs_text){
+                .prefix = is_rest ? "" : f->o->prefixes[i],
+                .timestamp = f->o->timestamps && !is_rest ? member_text(line, "timestamp") : NULL,
+                .text = json_string_value(log),
+                .size = json_string_length(log),
+            });
     f->partial = member_is_true(line, "partial") ? i + 1 : 0;
+    f->partial_to = to;
     if (!f->partial)
-        output_raw("\n", 1);
+        output_raw_to(to, "\n", 1);
 }
 
 /* Prints the lines, then moves the cursors: after a lost connection no line is printed again. */
@@ -126,7 +133,7 @@ static void on_ended(struct follow *f, const json_t *message)
     if (is_error) {
         output_error("%s: %s", member_text(f->o->containers[i], "name"), why);
         f->exit_code = 1;
-    } else {
+    } else if (why[0]) {
         output_note("(%s)", why);
     }
 }
@@ -163,6 +170,10 @@ static void subscribe(const struct follow *f, size_t i)
                           "since", f->o->since, "cursor", f->logs[i].cursor);
     _cleanup_free_ char *text = NULL;
 
+    if (f->o->has_details)
+        (void)json_object_set_new(m, "details", json_true());
+    if (f->o->until_exit)
+        (void)json_object_set_new(m, "until_exit", json_true());
     (void)json_object_set_new(m, "tail",
                               f->o->tail < 0 ? json_string("all") : json_integer(f->o->tail));
     text = json_dumps(m, JSON_COMPACT);
@@ -270,7 +281,7 @@ int logs_follow(const struct logs_follow *o)
     loop_timer_stop(&f.timer);
     ws_free(f.ws);
     if (f.partial)
-        output_raw("\n", 1);
+        output_raw_to(f.partial_to, "\n", 1);
     for (size_t i = 0; i < o->n; i++)
         free(f.logs[i].cursor);
     free(f.logs);

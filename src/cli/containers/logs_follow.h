@@ -11,6 +11,7 @@
 
 #include "cli/common/client.h"
 #include <stdbool.h>
+#include <stdio.h>
 
 struct logs_follow {
     struct client *client;
@@ -19,7 +20,8 @@ struct logs_follow {
     size_t n;
     int64_t tail;      /* -1: all */
     const char *since; /* RFC 3339 or NULL */
-    bool timestamps;
+    bool timestamps, has_details;
+    bool until_exit; /* ends with the containers instead of waiting for their next start */
 };
 
 /*
@@ -28,8 +30,14 @@ struct logs_follow {
  */
 int logs_follow(const struct logs_follow *o);
 
-/*
- * In logs.c: prints a line without its end; on a terminal its control characters are escaped.
- * `timestamp` may be NULL.
- */
-void logs_print(const char *prefix, const char *timestamp, const char *text, size_t size);
+/* A line without its end; `timestamp` may be NULL. */
+struct logs_text {
+    const char *prefix, *timestamp, *text;
+    size_t size;
+};
+
+/* In logs.c: prints it to stdout or stderr; on a terminal its control characters are escaped. */
+void logs_print(FILE *to, const struct logs_text *t);
+
+/* stdout or stderr: where docker prints such a line of a container. */
+FILE *logs_file_of(const json_t *line);

@@ -10,17 +10,28 @@
 #include "cli/common/verbs.h"
 #include "cli/containers/bulk.h"
 #include "cli/containers/containers.h"
+#include "cli/containers/start_attached.h"
+
+#include <stdlib.h>
 
 #define USAGE "CONTAINER [CONTAINER...]"
 
 struct stop_options {
-    const char *time;   /* stop, restart */
-    const char *signal; /* kill */
+    const char *time;         /* stop, restart */
+    const char *signal;       /* kill */
+    bool attach, interactive; /* start */
 };
 
 static const struct flag stop_flags[] = {
     {"time", 't', FLAG_STRING, offsetof(struct stop_options, time), "SECONDS",
      "wait this long before killing the process (default 10)"},
+};
+
+static const struct flag start_flags[] = {
+    {"attach",      'a', FLAG_BOOL, offsetof(struct stop_options, attach),      NULL,
+     "print the output until the container stops, and exit with its exit code"},
+    {"interactive", 'i', FLAG_BOOL, offsetof(struct stop_options, interactive), NULL,
+     "not possible: the input of a container cannot be reached"               },
 };
 
 static const struct flag kill_flags[] = {
@@ -56,6 +67,24 @@ static json_t *make_bulk_options(const struct operate *o)
     return options;
 }
 
+/* `start` with -a or -i. */
+static int run_attached(const struct stop_options *o, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+
+    if (o->interactive) {
+        output_error("start -i is not possible: DockMon cannot reach the input of a container; "
+                     "start -a prints its output, and `dockmon exec -it` runs a shell in it");
+        return EXIT_FAILURE;
+    }
+    if (words->n > 1) {
+        output_error("you cannot start and attach multiple containers at once");
+        return EXIT_FAILURE;
+    }
+    c = client_open_configured();
+    return c ? start_attached(c, words->items[0]) : EXIT_FAILURE;
+}
+
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
@@ -70,6 +99,12 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     if (o.time && args_read_number("time", o.time, 0, OPERATION_MAX_STOP_S, &seconds, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_USAGE;
+    }
+    if (verb->operation == OPERATION_START) {
+        const struct stop_options *start = options;
+
+        if (start->attach || start->interactive)
+            return run_attached(start, words);
     }
     c = client_open_configured();
     if (!c)
@@ -99,8 +134,9 @@ OPERATE(start,
         OPERATION_START,
         WORDS_STOPPED,
         "Start stopped containers",
-        "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n",
-        PLAIN);
+        "  dockmon start web\n  dockmon start prod-1/web prod-2/web\n  dockmon start -a job\n",
+        .usage = "[OPTIONS] " USAGE,
+        VERB_FLAGS(start_flags));
 OPERATE(stop,
         OPERATION_STOP,
         WORDS_ALIVE,

@@ -280,7 +280,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)words;
     if (read_selection(o, &selection, &err) < 0 || format_parse(o->format, &format, &err) < 0) {
         output_error("%s", err.msg);
-        return EXIT_USAGE;
+        return 1;
     }
     c = client_open_configured();
     if (!c)

@@ -80,15 +80,20 @@ static int add_filter(struct selection *s, const char *word, struct error *err)
         "--filter: \"%s\" is not one of container=, host=, event=, category= and severity=", word);
 }
 
+/* The options that docker does not have. */
+static int read_own(const struct events_options *o, struct selection *s, struct error *err)
+{
+    if (o->follow && o->until)
+        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "follow", "until");
+    s->max = o->since ? MAX_EVENTS : o->follow ? 0 : DEFAULT_MAX;
+    return o->last ? args_read_number("last", o->last, o->follow ? 0 : 1, MAX_EVENTS, &s->max, err)
+                   : 0;
+}
+
 static int read_selection(const struct events_options *o, struct selection *s, struct error *err)
 {
     int r = 0;
 
-    if (o->follow && o->until)
-        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "follow", "until");
-    s->max = o->since ? MAX_EVENTS : o->follow ? 0 : DEFAULT_MAX;
-    if (o->last)
-        r = args_read_number("last", o->last, o->follow ? 0 : 1, MAX_EVENTS, &s->max, err);
     for (size_t i = 0; i < o->filters.n && r == 0; i++)
         r = add_filter(s, o->filters.items[i], err);
     if (r == 0)
@@ -293,9 +298,11 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
 
     (void)verb;
     (void)words;
-    if (read_selection(o, &s, &err) < 0 || format_parse(o->format, &format, &err) < 0) {
+    if (read_own(o, &s, &err) < 0) {
         output_error("%s", err.msg);
         exit_code = EXIT_USAGE;
+    } else if (read_selection(o, &s, &err) < 0 || format_parse(o->format, &format, &err) < 0) {
+        exit_code = output_failure(NULL, err.msg);
     } else {
         c = client_open_configured();
         exit_code = !c;

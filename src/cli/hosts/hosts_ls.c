@@ -190,7 +190,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)words;
     if (format_parse(o->listing.format, &format, &err) < 0) {
         output_error("%s", err.msg);
-        return EXIT_USAGE;
+        return 1;
     }
     c = client_open_configured();
     if (!c)

@@ -359,7 +359,7 @@ int resources_run_ls(const struct verb *verb, void *options, const struct args_l
     if (filters_parse(kind->filters, &o->filters, &filters, &err) < 0 ||
         format_parse(o->listing.format, &format, &err) < 0) {
         output_error("%s", err.msg);
-        return EXIT_USAGE;
+        return 1;
     }
     c = open_hosts(&o->hosts, HOSTS_ALL_ONLINE, &hosts);
     if (!c)

@@ -481,9 +481,7 @@ static int read_options(struct stats *s, struct error *err)
     }
     if (o->hosts && (o->filters.n > 0 || o->all))
         return error_set(err, -EINVAL, "--filter and --all choose containers; leave out --hosts");
-    if (format_parse(o->format, &s->format, err) < 0)
-        return -EINVAL;
-    return ps_filters_parse(&o->filters, &s->wanted.selection.filters, err);
+    return 0;
 }
 
 static void release_options(struct stats *s)
@@ -569,14 +567,16 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         output_error("%s", err.msg);
         return EXIT_USAGE;
     }
+    if (format_parse(s.o->format, &s.format, &err) < 0 ||
+        ps_filters_parse(&s.o->filters, &s.wanted.selection.filters, &err) < 0)
+        return output_failure(NULL, err.msg);
     c = client_open_configured();
     if (!c)
         return 1;
     s.client = c;
     if (ps_filters_resolve(&s.wanted.selection.filters, c, NULL, &err) < 0 ||
-        find_named(&s, words, &named, &err) < 0) {
+        find_named(&s, words, &named, &err) < 0)
         return output_failure(NULL, err.msg);
-    }
     return watch(&s);
 }
 

@@ -256,10 +256,12 @@ void container_logs_follow(struct api_call *call, uint64_t tail)
     struct error err = ERROR_INIT;
     struct api_target target;
     struct log_viewer *v;
-    bool has_out = true, has_err = true;
+    bool has_out = true, has_err = true, has_details = false, until_exit = false;
 
     if (api_query_bool(call, "stdout", true, &has_out, &err) < 0 ||
         api_query_bool(call, "stderr", true, &has_err, &err) < 0 ||
+        api_query_bool(call, "details", false, &has_details, &err) < 0 ||
+        api_query_bool(call, "until_exit", false, &until_exit, &err) < 0 ||
         read_times(call, since, until, &err) < 0) {
         api_fail_error(call, &err);
         return;
@@ -290,6 +292,8 @@ void container_logs_follow(struct api_call *call, uint64_t tail)
                  .until = until,
                  .no_out = !has_out,
                  .no_err = !has_err,
+                 .has_details = has_details,
+                 .until_exit = until_exit,
                  .cursor = from,
                  .scope = &v->who.scope,
                  .handler = &handler,

@@ -9,6 +9,7 @@
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
+#include "server/rights/secret_fields.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static json_t *make_line_json(const char *line, size_t size, const char *now)
                      json_text_string(line + stamp, size - stamp));
 }
 
-static json_t *make_lines_json(const char *text, size_t size)
+/* `streams` has a letter for each line, as far as the agent says which is from stderr; or NULL. */
+static json_t *make_lines_json(const char *text, size_t size, const char *streams)
 {
     json_t *lines = json_array();
     char now[TIME_TEXT_SIZE];
@@ -48,7 +50,11 @@ static json_t *make_lines_json(const char *text, size_t size)
         size_t n = end ? (size_t)(end - text) : size;
         bool is_crlf = n > 0 && text[n - 1] == '\r'; /* line end of a terminal */
 
-        (void)json_array_append_new(lines, make_line_json(text, n - is_crlf, now));
+        json_t *one = make_line_json(text, n - is_crlf, now);
+
+        if (streams && *streams)
+            json_text_set(one, "stream", json_string(*streams++ == 'e' ? "stderr" : "stdout"));
+        (void)json_array_append_new(lines, one);
         n += end != NULL;
         text += n;
         size -= n;
@@ -72,7 +78,8 @@ static void on_logs(void *owner, const struct command_result *r)
     }
     log_read_audit_add(log_sources_audit(call->api->o.log_sources), call->who.name, call->peer,
                        call->target);
-    lines = make_lines_json(json_string_value(logs), json_string_length(logs));
+    lines = make_lines_json(json_string_value(logs), json_string_length(logs),
+                            json_text_get(r->result, "streams"));
     last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
     api_reply(call, 200,
               json_pack("{s:o, s:o, s:O?, s:b}", "container_id", json_text_str(api_param(call, 1)),
@@ -101,12 +108,17 @@ void container_logs(struct api_call *call)
     struct api_target target;
     json_t *payload;
     uint64_t tail;
-    bool follows;
+    bool follows, has_details = false, has_options;
 
     if (api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &tail, &err) <
             0 ||
-        api_query_bool(call, "follow", false, &follows, &err) < 0) {
+        api_query_bool(call, "follow", false, &follows, &err) < 0 ||
+        api_query_bool(call, "details", false, &has_details, &err) < 0) {
         api_fail_error(call, &err);
+        return;
+    }
+    if (has_details && !secret_field_is_visible(SECRET_OPTIONS, call->who.role)) {
+        api_fail_code(call, CODE_ROLE_REQUIRED, "%s", LOG_DETAILS_REFUSED);
         return;
     }
     if (follows) {
@@ -116,8 +128,18 @@ void container_logs(struct api_call *call)
     if (!api_target_find(call, &target))
         return;
     call->target = api_target_text(&target);
+    has_options = fleet_host_can(target.host, LOG_OPTIONS_CAPABILITY);
+    if (has_details && !has_options) {
+        api_fail_code(call, CODE_UNKNOWN_OPERATION, "%s",
+                      error_code_sentence(CODE_UNKNOWN_OPERATION));
+        return;
+    }
     payload = json_pack("{s:o, s:I}", "container_id", json_text_str(target.ref), "tail",
                         (json_int_t)tail);
+    if (has_options)
+        json_text_set(payload, "streams", json_true());
+    if (has_details)
+        json_text_set(payload, "details", json_true());
     if (add_time(call, "since", payload, &err) < 0 || add_time(call, "until", payload, &err) < 0) {
         json_decref(payload);
         api_fail_error(call, &err);

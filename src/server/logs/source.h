@@ -49,7 +49,7 @@ struct log_source_line {
 /* Why the source ended. */
 struct log_source_end {
     enum error_code code; /* CODE_NONE: the log is complete */
-    const char *reason;   /* "removed", "until", "stopped", "error" */
+    const char *reason;   /* "removed", "until", "exited", "stopped", "error" */
     const char *message;  /* for users */
 };
 
@@ -71,6 +71,8 @@ struct log_source_options {
     int64_t tail;                    /* -1: all, at most LOG_STREAM_MAX_TAIL */
     const char *since, *until;       /* RFC 3339; NULL open */
     bool no_out, no_err;
+    bool has_details;          /* the attributes of the engine come before each text */
+    bool until_exit;           /* end with the container instead of waiting for its next start */
     bool waits;                /* for a host that is offline; otherwise the source ends */
     const char *cursor;        /* to resume from; NULL: begins with `tail` */
     const struct scope *scope; /* of the user who views; outlives the source */

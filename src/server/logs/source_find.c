@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/operation.h"
 #include "server/fleet/scope_view.h"
 #include "server/logs/source_internal.h"
 
@@ -88,7 +89,9 @@ static void open_log(struct log_source *s,
     s->host_name = xstrdup(h->row.name);
     str_copy(s->agent_id, sizeof(s->agent_id), h->agent.id);
     take_container(s, c);
-    if (fleet_host_can(h, LOG_STREAM_CAPABILITY)) {
+    if ((s->o.has_details || s->o.until_exit) && !fleet_host_can(h, LOG_OPTIONS_CAPABILITY)) {
+        source_fail(s, CODE_UNKNOWN_OPERATION);
+    } else if (fleet_host_can(h, LOG_STREAM_CAPABILITY)) {
         source_stream_open(s);
     } else {
         source_poll_start(s);

@@ -52,6 +52,10 @@ static json_t *start_fields(const struct log_source *s)
         json_text_set(fields, "stdout", json_false());
     if (s->o.no_err)
         json_text_set(fields, "stderr", json_false());
+    if (s->o.has_details)
+        json_text_set(fields, "details", json_true());
+    if (s->o.until_exit)
+        json_text_set(fields, "until_exit", json_true());
     return fields;
 }
 
@@ -122,7 +126,7 @@ static void on_error(struct log_source *s, const struct msg_log_data *m)
     source_close(s, false);
     if (may_return && m->status == 404) {
         source_lose_container(s);
-    } else if (may_return && (m->status == 0 || m->status >= 500)) {
+    } else if (may_return && (m->status == 0 || (m->status >= 500 && m->status != 501))) {
         source_mark_away(s, why);
         source_look_in(s, LOG_SOURCE_RETRY_MS * UINT64_C(5));
     } else {
@@ -138,6 +142,8 @@ static void on_closed(struct log_source *s, const struct msg_log_data *m)
         source_lose_container(s);
     } else if (str_eq(m->reason, "until")) {
         source_end(s, CODE_NONE, "until", "");
+    } else if (str_eq(m->reason, "exited")) {
+        source_end(s, CODE_NONE, "exited", "");
     } else {
         source_look_in(s, LOG_SOURCE_RETRY_MS);
     }

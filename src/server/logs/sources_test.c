@@ -288,6 +288,25 @@ static void test_deleted_host_ends_the_log(void **state)
     }
 }
 
+/* The log of a driver that keeps nothing ends; one of an engine that fails for a while does not. */
+static void test_error_that_stays_ends_the_log(void **state)
+{
+    for (int status = 500; status <= 501; status++) {
+        struct follow w;
+
+        open_follow(&w, *state);
+        expect_start(&w);
+        answer(&w, "started");
+        agent_send_event(w.ws, "log_data",
+                         json_pack("{s:s, s:s, s:s, s:i}", "stream_id",
+                                   agent_text(w.start, "stream_id"), "action", "error", "error",
+                                   "not readable", "status", status));
+        assert_int_equal(w.n_ended, status == 501);
+        delete_host(&w);
+        close_follow(&w);
+    }
+}
+
 /* The logs of other hosts go on. */
 static void test_deletion_of_another_host_is_ignored(void **state)
 {
@@ -317,6 +336,7 @@ int main(void)
         TEST(test_end_of_the_source_stops_the_agent),
         TEST(test_deleted_host_that_is_offline_ends_the_log),
         TEST(test_deleted_host_ends_the_log),
+        TEST(test_error_that_stays_ends_the_log),
         TEST(test_deletion_of_another_host_is_ignored),
     };
 

@@ -8,6 +8,7 @@
 #include "proto/json_text.h"
 #include "server/logs/cursor.h"
 #include "server/logs/merge.h"
+#include "server/rights/secret_fields.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -309,6 +310,8 @@ static void subscribe(struct ws_viewer *v, int64_t id, const json_t *m)
         .cursor = json_text_get(m, "cursor"),
         .no_out = json_is_false(json_object_get(m, "stdout")),
         .no_err = json_is_false(json_object_get(m, "stderr")),
+        .has_details = json_is_true(json_object_get(m, "details")),
+        .until_exit = json_is_true(json_object_get(m, "until_exit")),
         .waits = true,
         .scope = &v->who.scope,
         .handler = &handler,
@@ -319,6 +322,10 @@ static void subscribe(struct ws_viewer *v, int64_t id, const json_t *m)
     if (!o.host_id || !o.container || !str_is_container_ref(o.container)) {
         refuse(v, id, CODE_INVALID_VALUE,
                "`host` and `container` are required: id of a host, id or name of a container");
+        return;
+    }
+    if (o.has_details && !secret_field_is_visible(SECRET_OPTIONS, v->who.role)) {
+        refuse(v, id, CODE_ROLE_REQUIRED, LOG_DETAILS_REFUSED);
         return;
     }
     if (read_tail(m, &o.tail) < 0) {

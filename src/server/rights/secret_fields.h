@@ -18,6 +18,9 @@ enum secret_field {
     SECRET_FIELDS
 };
 
+/* `details` of a log show what SECRET_OPTIONS let a log driver store with each line. */
+#define LOG_DETAILS_REFUSED "details can hold environment variables and need the role operator"
+
 bool secret_field_is_visible(enum secret_field f, enum role role);
 /* Replaces the secret members of the engine's description of a container that the role may not read
  * by null. */

@@ -212,7 +212,8 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
 /* Passes on the known members of the client's start message; the agent checks their values. */
 static json_t *start_fields(const struct shell *s, const json_t *asked)
 {
-    static const char *const known[] = {"cmd", "tty", "env", "user", "workdir", "cols", "rows"};
+    static const char *const known[] = {"cmd",     "tty",  "env",  "user",
+                                        "workdir", "cols", "rows", "detach"};
     json_t *fields = json_pack("{s:s}", "container_id", s->container_id);
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -254,6 +255,7 @@ static char *describe(const struct shell *s, const json_t *asked)
     append_member(&out, asked, "user", "user");
     append_member(&out, asked, "workdir", "workdir");
     append_member(&out, asked, "env", "env");
+    append_member(&out, asked, "detach", "detach");
     text = buf_str(&out);
     if (str_is_empty(text))
         return xstrdup("ok");
@@ -272,6 +274,9 @@ void shell_start(struct shell *s, const json_t *asked)
         fault = "The agent of this host offers no shells";
     if (!fault && asked && !fleet_host_can(h, "exec_command"))
         fault = "The agent of this host can only open shells, not run commands";
+    if (!fault && json_is_true(json_object_get(asked, "detach")) &&
+        !fleet_host_can(h, EXEC_DETACH_CAPABILITY))
+        fault = "The agent of this host is too old to leave a command running";
     if (fault) {
         shell_refuse(s, WS_CLOSE_POLICY, fault);
         return;
