@@ -58,9 +58,11 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
         both = json_pack("{s:{s:s}, s:O?}", "client", "version", DOCKMON_VERSION, "server", answer);
         output_json(both);
     } else {
+        const char *version = member_text(answer, "version");
+
         output_line("Client:  %s", DOCKMON_VERSION);
         if (answer)
-            output_line("Server:  %s", member_text(answer, "version"));
+            output_line("Server:  %s", *version ? version : "(log in to see its version)");
     }
     return answer ? 0 : 1;
 }

@@ -174,6 +174,52 @@ test('a path means the same to a proxy and to the server', async () => {
     assert.equal((await ask('GET', target)).status, status, target);
 });
 
+test('strangers get the status of the server, not what it is', async () => {
+  const full = ['components', 'service', 'status', 'uptime_seconds', 'version'];
+  const members = async (r) => Object.keys(JSON.parse(typeof r.text === 'string' ? r.text : await r.text())).sort();
+  const { key } = await server.client('viewer');
+  const bearer = (value) => ({ authorization: `Bearer ${value}` });
+  assert.deepEqual(await members(await fetch(`${url}/health`)), ['service', 'status']);
+  assert.deepEqual(await members(await fetch(`${url}/health`, { headers: bearer('wrong') })), ['service', 'status']);
+  assert.deepEqual(await members(await fetch(`${url}/health`, { headers: { cookie: 'session_id=x; __Host-session_id=y' } })), ['service', 'status']);
+  assert.deepEqual(await members(await fetch(`${url}/health`, { headers: bearer(key) })), full);
+  assert.deepEqual(await members(await direct(server, 'GET', '/health')), full, 'this machine');
+  // A proxy that is not trusted, with headers and without.
+  assert.deepEqual(await members(await direct(server, 'GET', '/health', { 'x-real-ip': '127.0.0.1' })), ['service', 'status']);
+  assert.deepEqual(await members(await direct(server, 'GET', '/health', { host: 'dockmon.example' })), ['service', 'status']);
+  const version = await dockmon({ url }, null, ['version']);
+  assert.match(version.stdout, /Server: {2}\(log in to see its version\)/);
+  assert.match((await dockmon({ url }, key, ['version'])).stdout, /Server: {2}\d/);
+});
+
+test('over TLS the session cookie cannot be planted, and clients of plain HTTP find the old name', async () => {
+  const tls = await Server.start({ args: ['--tls'] });
+  const curl = async (path, ...more) => (await run('curl', ['-ski', ...more, `${tls.url}${path}`])).stdout;
+  try {
+    const password = await tls.adminPassword();
+    const post = ['-H', 'content-type: application/json', '-d', JSON.stringify({ username: 'admin', password })];
+    const first = /^set-cookie: (.*)$/im.exec(await curl('/api/v2/auth/login', ...post))[1];
+    assert.match(first, /^__Host-session_id=[0-9a-f]{64}; Path=\/; HttpOnly; .*; Secure\s*$/);
+    const id = /=([0-9a-f]{64})/.exec(first)[1];
+    const planted = /=([0-9a-f]{64})/.exec(/^set-cookie: (.*)$/im.exec(await curl('/api/v2/auth/login', ...post))[1])[1];
+    const status = async (cookie) => Number(/^HTTP\S+ (\d+)/.exec(await curl('/api/v2/auth/me', '-H', `cookie: ${cookie}`))[1]);
+    assert.equal(await status(`session_id=${id}`), 200, 'the plain name counts');
+    const others = Array(5).fill(`session_id=${'0'.repeat(64)}`).join('; ');
+    assert.equal(await status(`${others}; __Host-session_id=${id}`), 200);
+    // The session that ends is the one of the safe cookie.
+    const out = await curl('/api/v2/auth/logout', '-X', 'POST', '-H', `cookie: session_id=${planted}; __Host-session_id=${id}`);
+    assert.match(out, /^set-cookie: session_id=; Path=\/; .*Max-Age=0/im);
+    assert.match(out, /^set-cookie: __Host-session_id=; Path=\/; .*Max-Age=0; Secure/im);
+    assert.equal(await status(`session_id=${id}`), 401);
+    assert.equal(await status(`session_id=${planted}`), 200);
+    const cli = await dockmon(tls, null, ['login', '-u', 'admin', '--password-stdin', '--insecure', tls.url], { input: `${password}\n`, env: { XDG_CONFIG_HOME: agents, HOME: agents } });
+    assert.doesNotMatch(cli.stderr, /opened no session/);
+    assert.match(cli.stdout + cli.stderr, /new password|must be changed|logged in/i);
+  } finally {
+    await tls.remove();
+  }
+});
+
 test('an API key is limited to the addresses of clients', async () => {
   const admin = await server.client('admin');
   const { key } = await admin.post('/api/v2/api-keys', { name: 'near', role: 'viewer', allowed_ips: '203.0.113.9' });

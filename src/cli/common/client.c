@@ -160,12 +160,16 @@ static void read_answer(struct client_request *r, const struct http_result *resu
 /* To be freed; NULL if the server set no session. */
 static char *read_session(const char *set_cookie)
 {
-    static const char name[] = "session_id=";
+    static const char *const names[] = {"__Host-session_id=",
+                                        "session_id="}; /* with TLS, without */
 
-    if (!set_cookie || !str_starts_with(set_cookie, name))
-        return NULL;
-    set_cookie += strlen(name);
-    return xstrndup(set_cookie, strcspn(set_cookie, "; "));
+    for (size_t i = 0; set_cookie && i < ARRAY_LEN(names); i++) {
+        if (str_starts_with(set_cookie, names[i])) {
+            set_cookie += strlen(names[i]);
+            return xstrndup(set_cookie, strcspn(set_cookie, "; "));
+        }
+    }
+    return NULL;
 }
 
 static void start_more(struct client *c);

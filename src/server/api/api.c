@@ -94,6 +94,7 @@ static struct api_call *call_new(struct api *a,
     call->credentials = credentials_new(r);
     call->is_tls = r->is_tls;
     call->is_forwarded = q->is_forwarded;
+    call->is_local = front_is_local(q, a->o.listen_host);
     call->is_head = str_eq(r->method, "HEAD");
     call->accepts_events = accept && strstr(accept, "text/event-stream");
     call->accepts_csv = accept && strstr(accept, "text/csv");

@@ -41,6 +41,7 @@ struct api_call {
     struct credentials *credentials;
     bool is_tls;
     bool is_forwarded;   /* by a trusted proxy */
+    bool is_local;       /* of a program on this machine, as far as known not a proxy */
     bool is_head;        /* HEAD: the answer has no body */
     bool accepts_events; /* Accept: text/event-stream */
     bool accepts_csv;    /* Accept: text/csv */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/store/secret.h"
@@ -25,13 +26,28 @@ static json_t *make_user_json(const struct identity *who)
                      "is_first_login", who->must_change_password);
 }
 
-static char *make_cookie(const struct api_call *call, const char *session_id, uint64_t max_age_s)
+static char *make_cookie(
+    const char *name, const char *value, const char *path, uint64_t max_age_s, bool is_secure)
+{
+    return xasprintf("%s=%s; Path=%s; HttpOnly; SameSite=Strict; Max-Age=%ju%s", name, value, path,
+                     (uintmax_t)max_age_s, is_secure ? "; Secure" : "");
+}
+
+static const char *get_path(const struct api_call *call)
 {
     const char *base_path = call->api->o.front.base_path;
 
-    return xasprintf("session_id=%s; Path=%s; HttpOnly; SameSite=Strict; Max-Age=%ju%s", session_id,
-                     base_path ? base_path : "/", (uintmax_t)max_age_s,
-                     call->is_tls ? "; Secure" : "");
+    return base_path ? base_path : "/";
+}
+
+/* Browsers take "__Host-" only with Secure and Path=/. */
+static char *make_session_cookie(const struct api_call *call, const char *session_id)
+{
+    const char *path = get_path(call);
+    bool is_safe = call->is_tls && str_eq(path, "/");
+
+    return make_cookie(is_safe ? CREDENTIALS_SAFE_COOKIE : CREDENTIALS_COOKIE, session_id, path,
+                       call->api->o.session_lifetime_ms / 1000, call->is_tls);
 }
 
 static void on_login(void *owner, const struct auth_login_result *r)
@@ -59,7 +75,7 @@ static void on_login(void *owner, const struct auth_login_result *r)
         return;
     }
     call->who = r->who;
-    set_cookie = make_cookie(call, r->session_id, call->api->o.session_lifetime_ms / 1000);
+    set_cookie = make_session_cookie(call, r->session_id);
     api_reply_headers(
         call, 200,
         json_pack("{s:o, s:s}", "user", make_user_json(&r->who), "message", "Login successful"),
@@ -96,14 +112,16 @@ void login_post(struct api_call *call)
 static void on_logout(void *owner, int code, const struct error *err)
 {
     struct api_call *call = owner;
-    _cleanup_free_ char *clear = make_cookie(call, "", 0);
+    _cleanup_free_ char *plain = make_cookie(CREDENTIALS_COOKIE, "", get_path(call), 0,
+                                             call->is_tls);
+    _cleanup_free_ char *safe = make_cookie(CREDENTIALS_SAFE_COOKIE, "", "/", 0, true);
 
     if (code < 0) {
         api_fail(call, code, "logout failed: %s", err->msg);
         return;
     }
     api_reply_headers(call, 200, json_pack("{s:s}", "message", "Logout successful"),
-                      (const char *const[]){"Set-Cookie", clear, NULL});
+                      (const char *const[]){"Set-Cookie", plain, "Set-Cookie", safe, NULL});
 }
 
 /* The identity is only needed for the audit log; an expired session can log out, too. */

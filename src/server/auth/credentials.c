@@ -6,13 +6,30 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_PATH       200 /* bytes of a path in the audit log */
-#define SESSION_COOKIE "session_id"
-#define BEARER         "Bearer "
+#define MAX_PATH 200 /* bytes of a path in the audit log */
+#define BEARER   "Bearer "
 
 bool credentials_are_bearer(const char *authorization)
 {
     return strncasecmp(authorization, BEARER, strlen(BEARER)) == 0;
+}
+
+/* Other services of the host name cannot plant a cookie with the prefix "__Host-". */
+static void read_cookies(struct credentials *c, const struct http_request *r)
+{
+    static const char *const names[] = {CREDENTIALS_SAFE_COOKIE, CREDENTIALS_COOKIE};
+    char *found[CREDENTIALS_MAX_COOKIES + 1], *value;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        for (size_t j = 0; n < ARRAY_LEN(found) && (value = http_request_cookie_at(r, names[i], j));
+             j++)
+            found[n++] = value;
+    }
+    if (n > 0)
+        c->session_id = found[0];
+    while (n > 1)
+        c->others[c->n_others++] = found[--n];
 }
 
 struct credentials *credentials_new(const struct http_request *r)
@@ -20,10 +37,7 @@ struct credentials *credentials_new(const struct http_request *r)
     const char *authorization = http_request_header(r, "authorization");
     struct credentials *c = xcalloc(1, sizeof(*c));
 
-    c->session_id = http_request_cookie(r, SESSION_COOKIE);
-    while (c->n_others < CREDENTIALS_MAX_COOKIES &&
-           (c->others[c->n_others] = http_request_cookie_at(r, SESSION_COOKIE, c->n_others + 1)))
-        c->n_others++;
+    read_cookies(c, r);
     if (authorization && credentials_are_bearer(authorization))
         c->bearer = xstrdup(authorization + strlen(BEARER));
     c->peer = xstrdup(r->peer);

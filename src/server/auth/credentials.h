@@ -8,11 +8,13 @@
 #include "server/auth/auth.h"
 
 #define CREDENTIALS_MAX_COOKIES 3
+#define CREDENTIALS_COOKIE      "session_id"
+#define CREDENTIALS_SAFE_COOKIE "__Host-" CREDENTIALS_COOKIE /* for TLS and Path=/ only */
 
 struct credentials {
     char *session_id; /* or NULL; after credentials_check() the one that is valid */
-    /* Further cookies of the name, not tried yet: other services of the same host name can plant
-     * them, and which one comes first is up to them. */
+    /* Further cookies, not tried yet, the next one last: other services of the same host name can
+     * plant them, and which one comes first is up to them. */
     char *others[CREDENTIALS_MAX_COOKIES];
     size_t n_others;
     char *bearer;  /* or NULL; takes precedence over the cookie */

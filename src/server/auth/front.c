@@ -1,6 +1,7 @@
 #include "server/auth/front.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "net/url.h"
 
 #include <arpa/inet.h>
@@ -239,6 +240,26 @@ static bool is_in_origins(const char *host, const char *origins)
             return true;
     }
     return false;
+}
+
+static bool is_own_address(const char *address, const char *listen_host)
+{
+    return address_is_loopback(address) || str_eq(address, listen_host);
+}
+
+bool front_is_local(const struct front_request *q, const char *listen_host)
+{
+    static const char *const names[] = {"forwarded",        "via",       "x-forwarded-for",
+                                        "x-forwarded-host", "x-real-ip", "x-forwarded-proto"};
+    struct url host = {0};
+    bool is_local = is_own_address(q->r.peer, listen_host) && q->r.host &&
+                    read_host(q->r.host, q->r.is_tls, &host) &&
+                    is_own_address(host.host, listen_host);
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        is_local = is_local && !http_request_header(&q->r, names[i]);
+    url_done(&host);
+    return is_local;
 }
 
 bool front_is_unknown_host(const struct front *f,

@@ -42,6 +42,12 @@ void front_apply(const struct front *f, const struct http_request *r, struct fro
 bool front_is_foreign_origin(const struct front *f, const struct front_request *q);
 
 /*
+ * Returns whether a program of this machine sends the request: from loopback or from the address
+ * that the server listens on, to an address as Host, and without headers of a proxy.
+ */
+bool front_is_local(const struct front_request *q, const char *listen_host);
+
+/*
  * Returns whether the request has a Host that is not ours, as after DNS rebinding: with a public URL
  * or origins, all but their hosts, IP addresses, localhost, and names that `is_own_name` knows (NULL:
  * none). Without these settings every Host is served.

@@ -144,6 +144,43 @@ static void test_public_url(void **state)
     }
 }
 
+static void test_local_requests(void **state)
+{
+    static const struct {
+        const char *peer, *host, *fields;
+        bool is_local;
+    } cases[] = {
+        {PROXY,      "127.0.0.1:8001", "",                                true },
+        {PROXY,      "localhost",      "",                                true },
+        {"::1",      "[::1]:8001",     "",                                true },
+        {"10.0.0.5", "10.0.0.5:8001",  "",                                true },
+        {"10.0.0.6", "10.0.0.5:8001",  "",                                false},
+        {"10.0.0.6", "127.0.0.1",      "",                                false},
+        {PROXY,      "dm.example",     "",                                false},
+        {PROXY,      "127.0.0.1",      "X-Forwarded-For: 127.0.0.1\r\n",  false},
+        {PROXY,      "127.0.0.1",      "X-Forwarded-For: 9.9.9.9\r\n",    false},
+        {PROXY,      "127.0.0.1",      "Forwarded: for=unknown\r\n",      false},
+        {PROXY,      "127.0.0.1",      "X-Real-IP: x\r\n",                false},
+        {PROXY,      "127.0.0.1",      "Via: 1.1 x\r\n",                  false},
+        {PROXY,      "127.0.0.1",      "X-Forwarded-Proto: https\r\n",    false},
+        {PROXY,      "127.0.0.1",      "X-Forwarded-Host: localhost\r\n", false},
+    };
+    struct front f = {.base_path = NULL};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        size_t n = i / 2;
+        struct fixture x = {0};
+
+        assert_int_equal(networks_parse(i % 2 ? PROXY : NULL, &f.trusted, NULL), 0);
+        apply(&x, &f, cases[n].peer, cases[n].fields);
+        x.q.r.host = cases[n].host;
+        if (front_is_local(&x.q, "10.0.0.5") != cases[n].is_local)
+            fail_msg("%s to %s: %s", cases[n].peer, cases[n].host, cases[n].fields);
+        http_head_done(&x.head);
+    }
+}
+
 static bool is_own_name(const void *arg, const char *name)
 {
     return str_eq(arg, name);
@@ -220,9 +257,9 @@ static void test_base_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_address),    cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_public_url), cmocka_unit_test(test_unknown_hosts),
-        cmocka_unit_test(test_base_path),
+        cmocka_unit_test(test_address),       cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_public_url),    cmocka_unit_test(test_local_requests),
+        cmocka_unit_test(test_unknown_hosts), cmocka_unit_test(test_base_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,17 @@ static json_t *make_history_json(const struct health *h)
                      (json_int_t)state.n_dropped, "damaged", (json_int_t)state.n_damaged);
 }
 
+static const char *get_status(const struct health *h)
+{
+    return health_is_serving(h) && !is_queue_long(h) && get_history_code(h) == 0 ? "healthy"
+                                                                                 : "degraded";
+}
+
+json_t *health_summary_json(const struct health *h)
+{
+    return json_pack("{s:o, s:s}", "status", json_text_str(get_status(h)), "service", "dockmon");
+}
+
 json_t *health_json(const struct health *h)
 {
     struct agents agents = count_agents(h);
@@ -199,15 +210,14 @@ json_t *health_json(const struct health *h)
     char since[TIME_TEXT_SIZE];
 
     time_format_ms(state == h->state ? h->since_ms : time_utc_ms(), since);
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:{s:{s:s, s:o}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}", "status",
-        state == 0 && !is_long && get_history_code(h) == 0 ? "healthy" : "degraded", "service",
-        "dockmon", "version", DOCKMON_VERSION, "uptime_seconds",
-        (json_int_t)(health_uptime_ms(h) / 1000), "components", "database", "status",
-        health_state_name(state), "since", json_text_str(since), "store_queue", "status",
-        is_long ? "long" : "ok", "waiting", (json_int_t)job_queue_pending(h->o.store_jobs),
-        "agents", "online", (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total,
-        "history", make_history_json(h));
+    return json_pack("{s:o, s:s, s:s, s:I, s:{s:{s:s, s:o}, s:{s:s, s:I}, s:{s:I, s:I}, s:o}}",
+                     "status", json_text_str(get_status(h)), "service", "dockmon", "version",
+                     DOCKMON_VERSION, "uptime_seconds", (json_int_t)(health_uptime_ms(h) / 1000),
+                     "components", "database", "status", health_state_name(state), "since",
+                     json_text_str(since), "store_queue", "status", is_long ? "long" : "ok",
+                     "waiting", (json_int_t)job_queue_pending(h->o.store_jobs), "agents", "online",
+                     (json_int_t)agents.n_online, "total", (json_int_t)agents.n_total, "history",
+                     make_history_json(h));
 }
 
 void health_describe(const struct health *h, char *ret, size_t capacity)

@@ -42,12 +42,14 @@ uint64_t health_uptime_ms(const struct health *h);
 bool health_is_serving(const struct health *h); /* the database works: /health responds with 200 */
 
 /*
- * The body of GET /health, which needs no authentication: {"status": "healthy"|"degraded",
+ * The body of GET /health for users and this machine: {"status": "healthy"|"degraded",
  * "service", "version", "uptime_seconds", "components": {"database": {"status", "since"},
  * "store_queue": {"status", "waiting"}, "agents": {"online", "total"}, "history": {"status",
  * "dropped", "damaged"}}}. The status of database and history is ok, disk_full, read_only, locked,
  * damaged or failing; that of the history can also be off.
  */
 json_t *health_json(const struct health *h);
+/* The body for everybody else: {"status", "service"}. */
+json_t *health_summary_json(const struct health *h);
 /* Writes one line for the service manager. */
 void health_describe(const struct health *h, char *ret, size_t capacity);
