@@ -129,6 +129,29 @@ static void test_names_are_unique_among_active_hosts(void **state)
     assert_int_equal(hosts_update(s, &second, NULL), -EEXIST);
 }
 
+static void expect_found(struct db *s, const char *ref, const char *id)
+{
+    struct host h = {0};
+
+    assert_int_equal(hosts_find(s, ref, &h, NULL), 0);
+    assert_string_equal(h.id, id);
+    host_done(&h);
+}
+
+/* A name that is also an id of another host means that host by its id. */
+static void test_hosts_are_found_by_id_or_name(void **state)
+{
+    const struct fixture *f = *state;
+    struct host h = {0};
+
+    fixture_add_host(f->store, "id-1", "one");
+    fixture_add_host(f->store, "id-2", "id-1");
+    expect_found(f->store, "one", "id-1");
+    expect_found(f->store, "id-1", "id-1");
+    expect_found(f->store, "id-2", "id-2");
+    assert_int_equal(hosts_find(f->store, "id", &h, NULL), -ENOENT);
+}
+
 static void test_unknown_hosts_are_not_found(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
@@ -219,13 +242,10 @@ static void test_deletion_includes_agent_and_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_columns_are_stored),
-        TEST(test_update_changes_all_columns),
-        TEST(test_names_are_unique_among_active_hosts),
-        TEST(test_unknown_hosts_are_not_found),
-        TEST(test_invalid_rows_are_refused),
-        TEST(test_active_hosts_are_listed_by_name),
-        TEST(test_deletion_includes_agent_and_events),
+        TEST(test_all_columns_are_stored),          TEST(test_update_changes_all_columns),
+        TEST(test_hosts_are_found_by_id_or_name),   TEST(test_names_are_unique_among_active_hosts),
+        TEST(test_unknown_hosts_are_not_found),     TEST(test_invalid_rows_are_refused),
+        TEST(test_active_hosts_are_listed_by_name), TEST(test_deletion_includes_agent_and_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
