@@ -50,6 +50,8 @@ struct engine_call {
     unsigned minor;   /* the version it was sent with */
     bool is_repeated; /* the engine has refused the version once */
     bool is_paused;
+    struct buf early; /* of an upload: written before the API version was known */
+    bool is_ended;    /* the upload is complete */
 };
 
 static void call_set_state(struct engine_call *call, enum call_state state)
@@ -65,6 +67,7 @@ static void call_free(struct engine_call *call)
     free(call->method);
     free(call->path);
     free(call->body);
+    buf_done(&call->early);
     free(call);
 }
 
@@ -212,11 +215,13 @@ static void on_call_done(void *owner, const struct http_result *result)
                                  .message = error.msg,
                                  .body = result->body,
                                  .size = result->size,
-                                 .content_type = result->content_type};
+                                 .content_type = result->content_type,
+                                 .wanted = result->wanted};
     json_t *json = NULL;
 
     call->http = NULL;
-    if (!call->is_repeated && is_version_refused(result)) {
+    /* The body of an upload is gone. */
+    if (!call->is_repeated && !call->request.max_upload && is_version_refused(result)) {
         call_repeat(call);
         return;
     }
@@ -253,6 +258,22 @@ static void on_call_open(void *owner)
     call->request.on_open(call->request.owner);
 }
 
+static void on_call_drain(void *owner)
+{
+    struct engine_call *call = owner;
+
+    call->request.on_drain(call->request.owner);
+}
+
+static int send_early(struct engine_call *call)
+{
+    int r = call->early.size > 0 ? http_call_write(call->http, call->early.data, call->early.size)
+                                 : 0;
+
+    buf_done(&call->early);
+    return r == 0 && call->is_ended ? http_call_end_upload(call->http) : r;
+}
+
 static int call_run(struct engine_call *call, struct error *err)
 {
     struct engine *engine = call->engine;
@@ -274,10 +295,16 @@ static int call_run(struct engine_call *call, struct error *err)
                             .timeout_ms = timeout_ms,
                             .on_data = q->on_data ? on_call_data : NULL,
                             .on_open = q->on_open ? on_call_open : NULL,
+                            .max_upload = q->max_upload,
+                            .content_type = q->content_type,
+                            .on_drain = q->on_drain ? on_call_drain : NULL,
+                            .wanted = q->wanted,
                             .done = on_call_done,
                             .owner = call,
                         },
                         err);
+    if (r == 0 && q->max_upload)
+        r = send_early(call);
     if (r < 0)
         return r;
     call->minor = engine->api_minor;
@@ -479,6 +506,7 @@ static struct engine_call *call_new(struct engine *engine, const struct engine_r
     call->request.method = call->method = xstrdup(request->method ? request->method : "GET");
     call->request.path = call->path = xstrdup(request->path);
     call->request.body = call->body = xstrdup(request->body);
+    buf_init(&call->early, request->max_upload);
     list_init(&call->link);
     list_append(&engine->waiting, &call->link);
     return call;
@@ -512,6 +540,28 @@ void engine_call_pause(struct engine_call *call, bool is_paused)
     call->is_paused = is_paused;
     if (call->http)
         http_call_pause(call->http, is_paused);
+}
+
+int engine_call_write(struct engine_call *call, const void *data, size_t size)
+{
+    if (call->is_ended)
+        return -EPIPE;
+    if (call->http)
+        return http_call_write(call->http, data, size);
+    return buf_append(&call->early, data, size) < 0 ? -ENOBUFS : 0;
+}
+
+int engine_call_end_upload(struct engine_call *call)
+{
+    if (call->is_ended)
+        return -EPIPE;
+    call->is_ended = true;
+    return call->http ? http_call_end_upload(call->http) : 0;
+}
+
+size_t engine_call_queued(const struct engine_call *call)
+{
+    return call->http ? http_call_queued(call->http) : call->early.size;
 }
 
 int engine_hijack_start(struct hijack **ret,

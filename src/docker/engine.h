@@ -80,6 +80,7 @@ struct engine_reply {
     const char *body;    /* NUL-terminated, never NULL; "" for streams */
     size_t size;
     const char *content_type; /* never NULL */
+    const char *wanted;       /* value of engine_request.wanted, or NULL */
     /* With wants_json and code 0 the parsed body, else NULL; use json_incref() to keep it. */
     const json_t *json;
 };
@@ -99,6 +100,14 @@ struct engine_request {
     bool wants_json;              /* parse the body; -EPROTO: it is invalid */
     http_data_fn on_data;         /* set: a stream; `done` follows at its end */
     void (*on_open)(void *owner); /* of a stream, optional: the engine has accepted it */
+    /*
+     * Not 0: an upload, whose body is written by engine_call_write(), at most so many bytes ahead
+     * of the engine. timeout_ms limits how long the engine may leave it unread or unanswered.
+     */
+    size_t max_upload;
+    const char *content_type;      /* of an upload; a literal */
+    void (*on_drain)(void *owner); /* of an upload, optional: the engine has all that was written */
+    const char *wanted;            /* the name of one more response header; a literal, or NULL */
     engine_done_fn done;
     void *owner;
 };
@@ -110,6 +119,11 @@ int engine_call_start(struct engine_call **ret,
 void engine_call_cancel(struct engine_call *call);
 void engine_call_pause(struct engine_call *call, bool is_paused); /* streams: back-pressure */
 DEFINE_CLEANUP(struct engine_call *, engine_call_cancel);
+
+/* Uploads: as http_call_write() and its neighbours; allowed from engine_call_start() on. */
+int engine_call_write(struct engine_call *call, const void *data, size_t size) _nodiscard_;
+int engine_call_end_upload(struct engine_call *call) _nodiscard_;
+size_t engine_call_queued(const struct engine_call *call);
 
 /*
  * Starts a hijacked connection (exec start, attach). The options are those of hijack_start(), but

@@ -17,6 +17,7 @@ void outcome_on_done(void *owner, const struct http_result *r)
     assert_int_equal(r->body[r->size], '\0');
     str_copy(o->content_type, sizeof(o->content_type), r->content_type);
     str_copy(o->set_cookie, sizeof(o->set_cookie), r->set_cookie ? r->set_cookie : "");
+    str_copy(o->wanted, sizeof(o->wanted), r->wanted ? r->wanted : "");
     str_copy(o->message, sizeof(o->message), r->message);
     assert_int_equal(buf_append(&o->body, r->body, r->size), 0);
     http_call_cancel(o->call); /* harmless here */

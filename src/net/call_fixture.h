@@ -20,6 +20,7 @@ struct outcome {
     int status;
     char content_type[128];
     char set_cookie[128];
+    char wanted[128];
     char message[512];
     struct buf body;   /* as given to done */
     struct buf stream; /* as given to outcome_on_data() */

@@ -62,7 +62,10 @@ static int append_head(struct buf *b,
         r = buf_printf(b, "Content-Type: %s\r\n",
                        o->content_type ? o->content_type : "application/json");
     }
-    if (r == 0 && has_body)
+    if (r == 0 && o->max_upload) {
+        r = buf_printf(b, "Content-Type: %s\r\nTransfer-Encoding: chunked\r\n",
+                       o->content_type ? o->content_type : "application/octet-stream");
+    } else if (r == 0 && has_body)
         r = buf_printf(b, "Content-Length: %zu\r\n", o->body ? o->body_size : 0);
     return r;
 }

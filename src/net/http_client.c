@@ -6,12 +6,20 @@
 #include "net/http_exchange.h"
 #include "net/stream.h"
 
+#include <errno.h>
+#include <string.h>
+
 #define MAX_HEAD           ((size_t)64 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
 #define ANSWER_TIMEOUT_MS  30000
 
+#define CHUNK_HEAD 32
+
 struct http_call {
     struct http_exchange exchange;
+    size_t max_upload; /* 0: it is no upload */
+    bool is_uploaded;  /* the body is complete */
+    void (*on_drain)(void *owner);
     uint64_t timeout_ms;
     uint64_t deadline_ms; /* of a buffered call, on the monotonic clock */
     http_data_fn on_data;
@@ -31,7 +39,13 @@ static void watch_answer(struct http_call *c)
 {
     uint64_t now = time_monotonic_ms();
 
-    if (!c->on_data) {
+    if (c->max_upload) {
+        if (c->is_uploaded || stream_queued(c->exchange.stream) > 0) {
+            http_exchange_set_deadline(&c->exchange, c->timeout_ms);
+        } else {
+            loop_timer_stop(&c->exchange.timer); /* it is the owner's turn */
+        }
+    } else if (!c->on_data) {
         http_exchange_set_deadline(&c->exchange, c->deadline_ms > now ? c->deadline_ms - now : 0);
     } else if (c->timeout_ms > 0) {
         http_exchange_set_deadline(&c->exchange, c->timeout_ms);
@@ -54,7 +68,7 @@ static void on_input(struct http_exchange *x)
 {
     struct http_call *c = call_of(x);
 
-    if (c->on_data)
+    if (c->on_data || c->max_upload)
         watch_answer(c);
 }
 
@@ -82,6 +96,17 @@ static void on_body(struct http_exchange *x, const char *data, size_t size)
     }
 }
 
+static void on_drain(struct http_exchange *x)
+{
+    struct http_call *c = call_of(x);
+
+    if (!c->max_upload)
+        return;
+    watch_answer(c);
+    if (c->on_drain && x->state == EXCHANGE_WAITING)
+        c->on_drain(x->owner);
+}
+
 static void destroy(struct http_exchange *x)
 {
     http_exchange_done(x);
@@ -93,6 +118,7 @@ static const struct http_exchange_handler handler = {
     .on_input = on_input,
     .on_head = on_head,
     .on_body = on_body,
+    .on_drain = on_drain,
     .destroy = destroy,
 };
 
@@ -113,7 +139,7 @@ static int start(struct http_call *c,
                        &(struct stream_options){.address = address,
                                                 .is_insecure = o->is_insecure,
                                                 .trust = o->trust,
-                                                .max_queue = request.size},
+                                                .max_queue = request.size + o->max_upload},
                        &request);
     buf_done(&request);
     if (x->state == EXCHANGE_WAITING) {
@@ -145,6 +171,9 @@ int http_call_start(struct http_call **ret,
     c->exchange.owner = o->owner;
     http_exchange_init(&c->exchange, &address, MAX_HEAD, o->max_body);
     c->exchange.parser.is_head_request = str_eq(o->method, "HEAD");
+    c->exchange.parser.wanted = o->wanted;
+    c->max_upload = o->max_upload;
+    c->on_drain = o->on_drain;
     c->on_data = o->on_data;
     c->on_open = o->on_open;
     c->timeout_ms = o->timeout_ms;
@@ -178,4 +207,51 @@ void http_call_pause(struct http_call *call, bool is_paused)
     } else {
         watch_answer(call);
     }
+}
+
+static int write_piece(struct http_call *call, const void *data, size_t size, const char *end)
+{
+    struct http_exchange *x = &call->exchange;
+    struct buf piece = BUF_INIT(size + CHUNK_HEAD);
+    int r;
+
+    if (x->state != EXCHANGE_CONNECTING && x->state != EXCHANGE_WAITING)
+        return -ENOTCONN;
+    if (call->is_uploaded)
+        return -EPIPE;
+    r = buf_printf(&piece, "%zx\r\n", size);
+    if (r == 0 && size > 0)
+        r = buf_append(&piece, data, size);
+    if (r == 0)
+        r = buf_append(&piece, end, strlen(end));
+    if (r == 0)
+        r = stream_write(x->stream, piece.data, piece.size);
+    buf_done(&piece);
+    return r;
+}
+
+int http_call_write(struct http_call *call, const void *data, size_t size)
+{
+    int r = size > 0 ? write_piece(call, data, size, "\r\n") : 0;
+
+    if (r == 0 && call->exchange.state == EXCHANGE_WAITING)
+        watch_answer(call);
+    return r;
+}
+
+int http_call_end_upload(struct http_call *call)
+{
+    int r = write_piece(call, NULL, 0, "\r\n");
+
+    if (r < 0)
+        return r;
+    call->is_uploaded = true;
+    if (call->exchange.state == EXCHANGE_WAITING)
+        watch_answer(call);
+    return 0;
+}
+
+size_t http_call_queued(const struct http_call *call)
+{
+    return call->exchange.stream ? stream_queued(call->exchange.stream) : 0;
 }

@@ -36,13 +36,20 @@ struct http_call_options {
     size_t n_headers;
     const void *body; /* copied; NULL for none */
     size_t body_size;
-    const char *content_type;    /* of the body; NULL: application/json */
-    size_t max_body;             /* most bytes kept of a response body */
-    uint64_t connect_timeout_ms; /* 0: 5 s */
-    uint64_t timeout_ms;         /* whole call, 0: 30 s; streaming: longest silence, 0 for none */
-    bool is_insecure;            /* accept any TLS certificate */
-    struct tls_trust *trust;     /* NULL: the loop's */
-    http_data_fn on_data;        /* set: streaming mode */
+    const char *content_type; /* of the body; NULL: application/json */
+    size_t max_upload; /* not 0: an upload, and most bytes of its body that wait to be sent */
+    void (*on_drain)(void *owner); /* uploads, optional: all that was written is sent */
+    const char *wanted;            /* the name of one more response header; a literal, or NULL */
+    size_t max_body;               /* most bytes kept of a response body */
+    uint64_t connect_timeout_ms;   /* 0: 5 s */
+    /*
+     * Whole call, 0: 30 s. Streaming: longest silence, 0 for none. Upload: how long the peer may
+     * leave the queue unread, or the complete body unanswered.
+     */
+    uint64_t timeout_ms;
+    bool is_insecure;        /* accept any TLS certificate */
+    struct tls_trust *trust; /* NULL: the loop's */
+    http_data_fn on_data;    /* set: streaming mode */
     /* Streaming mode, optional: the head of a 2xx answer has come. */
     void (*on_open)(void *owner);
     http_done_fn done;
@@ -61,3 +68,12 @@ DEFINE_CLEANUP(struct http_call *, http_call_cancel);
  * counted. Bytes that have been read already, at most 64 KiB, may still come.
  */
 void http_call_pause(struct http_call *call, bool is_paused);
+
+/*
+ * Uploads: the body is written in pieces (chunked) while the call runs. -ENOBUFS with nothing
+ * queued when that passes max_upload, -EPIPE after http_call_end_upload(), -ENOTCONN once the peer
+ * has begun to answer. Bytes are sent behind the head, also when the call is still connecting.
+ */
+int http_call_write(struct http_call *call, const void *data, size_t size) _nodiscard_;
+int http_call_end_upload(struct http_call *call) _nodiscard_;
+size_t http_call_queued(const struct http_call *call);

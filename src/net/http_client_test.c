@@ -125,6 +125,68 @@ static void test_known_headers(void **state)
     served_done(&s);
 }
 
+/* Uploads */
+
+static void test_upload(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nX-Other: a\r\nx-stat: abc\r\n"
+                                 "Content-Length: 2\r\n\r\nok";
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o;
+    const char *body;
+
+    (void)state;
+    test_server_start(server, answer, strlen(answer), 0);
+    outcome_start(&o, server->address,
+                  &(struct http_call_options){.method = "PUT",
+                                              .max_upload = 40,
+                                              .timeout_ms = 5000,
+                                              .wanted = "X-Stat",
+                                              .content_type = "application/x-tar"});
+    assert_int_equal(http_call_write(o.call, "hello", 5), 0);
+    assert_int_equal(http_call_write(o.call, "", 0), 0);
+    assert_int_equal(http_call_write(o.call, ", world", 7), 0);
+    assert_int_equal(http_call_end_upload(o.call), 0);
+    assert_int_equal(http_call_write(o.call, "x", 1), -EPIPE);
+    loop_run(test_loop->loop);
+    assert_int_equal(o.status, 200);
+    assert_string_equal(o.wanted, "abc");
+    assert_string_equal(buf_str(&o.body), "ok");
+    body = strstr(server->request, "\r\n\r\n");
+    assert_non_null(body);
+    assert_string_equal(body + 4, "5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n");
+    assert_non_null(strstr(server->request, "Content-Type: application/x-tar\r\n"));
+    assert_null(strstr(server->request, "Content-Length"));
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
+/* A peer that reads nothing bounds the queue, and its silence ends the call. */
+static void test_upload_that_is_not_read(void **state)
+{
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    _cleanup_free_ char *piece = xcalloc(1, 65536);
+    struct outcome o;
+    size_t n = 0;
+    int r;
+
+    (void)state;
+    test_server_start(server, "", 0, SERVE_DEAF | SERVE_HANG);
+    outcome_start(&o, server->address,
+                  &(struct http_call_options){
+                      .method = "PUT", .max_upload = (size_t)1 << 20, .timeout_ms = 50});
+    while ((r = http_call_write(o.call, piece, 65536)) == 0 && n++ < 1000)
+        ;
+    assert_int_equal(r, -ENOBUFS);
+    assert_true(http_call_queued(o.call) <= ((size_t)1 << 20) + 1024);
+    loop_run(test_loop->loop);
+    assert_int_equal(o.code, -ETIMEDOUT);
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
 /* Requests */
 
 static void test_get_request(void **state)
@@ -452,6 +514,8 @@ int main(void)
         TEST(test_early_refusal),
         TEST(test_refuses_bad_options),
         TEST(test_timeouts),
+        TEST(test_upload),
+        TEST(test_upload_that_is_not_read),
         TEST(test_max_body),
         TEST(test_huge_head),
         TEST(test_cancel),

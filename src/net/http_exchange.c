@@ -62,6 +62,7 @@ static void finish(struct http_exchange *x, int code, const char *message)
                                                 : 0,
         .content_type = has_head ? p->content_type : "",
         .set_cookie = has_head && p->set_cookie[0] ? p->set_cookie : NULL,
+        .wanted = has_head ? p->wanted_value : NULL,
         .body = buf_str(&x->body),
         .size = x->body.size,
         .message = message,

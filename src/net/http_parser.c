@@ -1,4 +1,5 @@
 #include "net/http_parser.h"
+#include "base/alloc.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ void http_parser_init(struct http_parser *p, size_t max_head)
 void http_parser_done(struct http_parser *p)
 {
     buf_done(&p->line);
+    free(p->wanted_value);
 }
 
 static enum http_piece fail(struct http_parser *p, const char *problem)
@@ -106,6 +108,9 @@ static enum http_piece take_field(struct http_parser *p)
     } else if (strcasecmp(name, "set-cookie") == 0 && p->set_cookie[0] == '\0' &&
                strlen(value) < sizeof(p->set_cookie)) {
         str_copy(p->set_cookie, sizeof(p->set_cookie), value);
+    } else if (p->wanted && strcasecmp(name, p->wanted) == 0) {
+        free(p->wanted_value);
+        p->wanted_value = xstrdup(value);
     }
     return HTTP_MORE;
 }

@@ -58,6 +58,8 @@ struct http_parser {
     int status;
     char content_type[128]; /* cut when longer */
     char set_cookie[512];   /* the first one; "" also when it is longer */
+    const char *wanted;     /* the name of one more field to keep, set by the owner; NULL: none */
+    char *wanted_value;     /* the last one; NULL: it has not come */
     const char *problem;
 };
 

@@ -17,6 +17,7 @@ struct http_result {
     /* The texts are borrowed until `done` returns. */
     const char *content_type; /* never NULL */
     const char *set_cookie;   /* value of the first Set-Cookie header, or NULL */
+    const char *wanted;       /* value of http_call_options.wanted, or NULL */
     const char *body;         /* buffered mode: NUL-terminated, never NULL */
     size_t size;
     const char *message; /* when code < 0: "connect /run/docker.sock: No such file or directory" */

@@ -143,6 +143,10 @@ static const struct operation_spec specs[OPERATIONS] = {
         "shell", COMMAND_KIND_NONE, "shell", POLICY_FULL, SHELL_ACCESS_CAPABILITY,
         ERA_TODAY, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER,
         IS_WEBSOCKET, running_container_errors},
+    [OPERATION_COPY] = {
+        "copy", COMMAND_KIND_NONE, "copy", POLICY_FULL, COPY_CAPABILITY,
+        ERA_OURS, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER,
+        IS_WEBSOCKET, container_errors},
 };
 /* clang-format on */
 

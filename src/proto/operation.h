@@ -30,7 +30,9 @@
 #define CONTAINER_OPERATIONS_CAPABILITY "container_operations"
 #define PAUSE_CAPABILITY                "pause"
 /* top and diff */
-#define PROCESSES_CAPABILITY  "top_diff"
+#define PROCESSES_CAPABILITY "top_diff"
+/* shell_session knows "copy"; agents without it would open a shell. */
+#define COPY_CAPABILITY       "copy"
 #define DISK_USAGE_CAPABILITY "disk_usage"
 /* kill knows "signal"; agents without it ignore the member and send SIGKILL. */
 #define SIGNALS_CAPABILITY "kill_signal"
@@ -88,6 +90,7 @@ enum operation_id {
     OPERATION_TOKEN_ROTATE,
 
     OPERATION_SHELL,
+    OPERATION_COPY,
 
     OPERATIONS /* one more than the last */
 };

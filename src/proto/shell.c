@@ -26,18 +26,22 @@ static const struct field session_fields[] = {
     {"detach",       FIELD_BOOL,    SESSION(is_detached),  0,                                0, 0,                NULL},
     {"window",       FIELD_I64,     SESSION(window),       0,                                0, SHELL_MAX_WINDOW, NULL},
     {"bytes",        FIELD_I64,     SESSION(bytes),        0,                                0, MAX_ACK,          NULL},
+    {"copy",         FIELD_STRING,  SESSION(copy),         0,                                0, 16,               NULL},
+    {"path",         FIELD_STRING,  SESSION(path),         0,                                0, SHELL_MAX_PATH,   NULL},
+    {"keep_owner",   FIELD_BOOL,    SESSION(keeps_owner),  0,                                0, 0,                NULL},
 };
 
 static const struct field data_fields[] = {
     {"session_id", FIELD_STRING, DATA(session_id), FIELD_REQUIRED | FIELD_NON_EMPTY, 0,  MAX_ID,
-     NULL                                                                                              },
-    {"action",     FIELD_STRING, DATA(action),     FIELD_REQUIRED | FIELD_NON_EMPTY, 0,  MAX_ID,   NULL},
-    {"data",       FIELD_STRING, DATA(data),       0,                                0,  MAX_TEXT, NULL},
-    {"error",      FIELD_STRING, DATA(error),      0,                                0,  0,        NULL},
-    {"code",       FIELD_STRING, DATA(code),       0,                                0,  64,       NULL},
-    {"stream",     FIELD_STRING, DATA(stream),     0,                                0,  16,       NULL},
-    {"exit_code",  FIELD_I64,    DATA(exit_code),  0,                                -1, 0,        NULL},
-    {"bytes",      FIELD_I64,    DATA(bytes),      0,                                0,  MAX_ACK,  NULL},
+     NULL                                                                                                    },
+    {"action",     FIELD_STRING, DATA(action),     FIELD_REQUIRED | FIELD_NON_EMPTY, 0,  MAX_ID,         NULL},
+    {"data",       FIELD_STRING, DATA(data),       0,                                0,  MAX_TEXT,       NULL},
+    {"error",      FIELD_STRING, DATA(error),      0,                                0,  0,              NULL},
+    {"code",       FIELD_STRING, DATA(code),       0,                                0,  64,             NULL},
+    {"stream",     FIELD_STRING, DATA(stream),     0,                                0,  16,             NULL},
+    {"exit_code",  FIELD_I64,    DATA(exit_code),  0,                                -1, 0,              NULL},
+    {"bytes",      FIELD_I64,    DATA(bytes),      0,                                0,  MAX_ACK,        NULL},
+    {"stat",       FIELD_STRING, DATA(stat),       0,                                0,  SHELL_MAX_STAT, NULL},
 };
 
 int msg_shell_session_decode(const json_t *payload,

@@ -10,6 +10,9 @@
 
 #define SHELL_MAX_OUTPUT 4096                /* bytes of one data event */
 #define SHELL_MAX_INPUT  ((size_t)48 * 1024) /* bytes of one data message */
+#define SHELL_MAX_COPY   ((size_t)32 * 1024) /* bytes of one data event of a copy */
+#define SHELL_MAX_PATH   4096
+#define SHELL_MAX_STAT   16384
 #define SHELL_MAX_WINDOW ((int64_t)1 << 20)
 
 struct msg_shell_session {
@@ -27,6 +30,10 @@ struct msg_shell_session {
     /* Maximum bytes of unacknowledged output; 0: no acks, in neither direction. */
     int64_t window;
     int64_t bytes; /* ack: bytes of output that the server has processed */
+    /* start, instead of a process: "stat", "out" or "in"; see docs/protocol.md, "Copies". */
+    char *copy;
+    char *path;       /* of a copy: in the container, absolute */
+    bool keeps_owner; /* of a copy in: files keep the ids of their owners */
 };
 
 int msg_shell_session_decode(const json_t *payload,
@@ -47,6 +54,7 @@ struct msg_shell_data {
     char *stream;      /* data without a terminal: "stderr"; else absent */
     int64_t exit_code; /* closed; -1: unknown */
     int64_t bytes;     /* ack: bytes of input that the process has read */
+    char *stat;        /* started, of a copy "stat": the engine's description of the path */
 };
 
 int msg_shell_data_decode(const json_t *payload, struct msg_shell_data *ret, struct error *err)

@@ -94,6 +94,23 @@ test('labels protect single containers under the full policy', async () => {
   assert.equal(await engine.state(open.id), 'exited');
 });
 
+test('copies are refused by a label, and by every policy below full', async () => {
+  const labelled = await engine.run('nocopy', { args: ['--label', 'dockmon.protect=copy'] });
+  const plain = await engine.run('copied');
+  const words = (c) => [[`${c.name}:/bin/busybox`, '-'], ['/etc/hostname', `${c.name}:/bin`]];
+  const copy = async (args, code, says) => {
+    const r = await dockmon(server, client.key, ['cp', ...args]);
+    assert.equal(r.code, code, r.stderr);
+    assert.match(r.stderr, says);
+  };
+
+  for (const args of words(labelled)) await copy(args, 1, /copy is not allowed: .* label dockmon\.protect=copy/);
+  await copy(words(plain)[1], 0, /Successfully copied/);
+  await restart('operate');
+  for (const args of words(plain)) await copy(args, 1, /copy is not allowed by the policy of this host \(AGENT_POLICY=operate\)/);
+  await restart('full');
+});
+
 test('a shell is refused like any other action', async () => {
   const c = await engine.run('noshell', { args: ['--label', 'dockmon.protect=shell'] });
   const r = await dockmon(server, client.key, ['exec', `${engine.prefix}-noshell`, 'true']);

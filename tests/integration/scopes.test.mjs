@@ -358,6 +358,14 @@ test('a shell out of scope is refused, and an open shell ends when the scope doe
   assert.equal(await why(hosts.beta, hosts.beta.web), 'Host not found');
   assert.equal(await why(hosts.alpha, hosts.alpha.db), 'No such container');
   assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'No such container');
+  for (const action of ['stat', 'out', 'in']) {
+    const copy = async (host, id, path = '/x') => (await ending(await Shell.open(server, c.key, host.hostId, id, { copy: { action, path } }))).reason;
+    assert.equal(await copy(hosts.beta, hosts.beta.web), 'Host not found');
+    assert.equal(await copy(hosts.alpha, hosts.alpha.db), 'No such container');
+    assert.match(await copy(hosts.alpha, hosts.alpha.web), /^The agent of \S+ is too old for cp$/);
+    assert.match(await copy(hosts.alpha, hosts.alpha.web, 'x'), /absolute/);
+  }
+  assert.ok(!hosts.alpha.commands.some((m) => m.type === 'shell_session'));
   assert.ok(!hosts.beta.commands.some((m) => m.type === 'shell_session'));
 
   const owner = await user('shelly', 'operator', ['host=alpha']);

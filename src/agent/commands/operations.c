@@ -44,6 +44,7 @@ static const struct agent_operation operations[OPERATIONS] = {
  /* Carried out by session/session.c and shell/. */
     [OPERATION_TOKEN_ROTATE] = {NULL,               0,   NEEDS_NOTHING},
     [OPERATION_SHELL] = {NULL,               0,   NEEDS_NOTHING},
+    [OPERATION_COPY] = {NULL,               0,   NEEDS_NOTHING},
 };
 
 const struct agent_operation *agent_operation(enum operation_id id)

@@ -54,6 +54,7 @@ static const struct {
     {"log_stream",                    true },
     {ERROR_CODES_CAPABILITY,          true },
     {PROCESSES_CAPABILITY,            false},
+    {COPY_CAPABILITY,                 false},
     {DISK_USAGE_CAPABILITY,           false},
     {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },

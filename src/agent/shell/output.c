@@ -18,7 +18,7 @@ static void on_piece(
 
     (void)is_start;
     while (size > 0 && r == 0) {
-        size_t n = size < SHELL_MAX_OUTPUT ? size : SHELL_MAX_OUTPUT;
+        size_t n = size < out->max_piece ? size : out->max_piece;
         const char head[HEAD_SIZE] = {(char)stream, (char)(n >> 8), (char)(n & 0xff)};
 
         r = buf_append(&out->pieces, head, sizeof(head));
@@ -33,9 +33,11 @@ static void on_piece(
 void shell_output_init(struct shell_output *out,
                        const struct channel *channel,
                        bool has_tty,
-                       int64_t window)
+                       int64_t window,
+                       size_t max_piece)
 {
-    *out = (struct shell_output){.channel = channel, .has_window = window > 0, .credit = window};
+    *out = (struct shell_output){
+        .channel = channel, .max_piece = max_piece, .has_window = window > 0, .credit = window};
     buf_init(&out->pieces, MAX_OUTPUT);
     log_demux_init(&out->demux, has_tty, on_piece, out);
 }

@@ -518,7 +518,7 @@ void shell_start(const struct shell_options *o,
     s->rows = start->rows;
     s->exit_code = -1;
     buf_init(&s->early, MAX_EARLY_INPUT);
-    shell_output_init(&s->output, &s->channel, s->has_tty, start->window);
+    shell_output_init(&s->output, &s->channel, s->has_tty, start->window, SHELL_MAX_OUTPUT);
     exec_killer_make_mark(o->killer, s->mark);
     s->request = exec_request_write(start, s->is_detached ? NULL : s->mark);
     loop_timer_start(engine_loop(o->engine), &s->timer, 0, on_start);

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * The shells of a session, at most 16. They end with it. Handles shell_session messages.
+ * The shells of a session, at most 16, and its copies, at most 8. They end with it. Handles
+ * shell_session messages.
  */
 
 #include "agent/common/guard.h"
@@ -10,6 +11,7 @@
 #include "docker/engine.h"
 
 #define SHELLS_MAX 16
+#define COPIES_MAX 8
 
 struct shells;
 

@@ -8,7 +8,8 @@ static const struct verb *const containers[] = {
     &verb_ps,      &verb_logs,    &verb_exec,  &verb_start,   &verb_stop,
     &verb_restart, &verb_kill,    &verb_pause, &verb_unpause, &verb_rename,
     &verb_rm,      &verb_inspect, &verb_stats, &verb_history, &verb_container_prune,
-    &verb_top,     &verb_diff,    &verb_port,  &verb_wait,    NULL,
+    &verb_top,     &verb_diff,    &verb_port,  &verb_wait,    &verb_cp,
+    NULL,
 };
 
 static const struct verb *const hosts[] = {
@@ -75,6 +76,7 @@ const struct verb_alias verb_aliases[] = {
     {"container diff",    &verb_diff   },
     {"container port",    &verb_port   },
     {"container wait",    &verb_wait   },
+    {"container cp",      &verb_cp     },
     {"container rm",      &verb_rm     },
     {"container inspect", &verb_inspect},
     {"container stats",   &verb_stats  },

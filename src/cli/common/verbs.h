@@ -55,6 +55,7 @@ extern const struct verb verb_top;
 extern const struct verb verb_diff;
 extern const struct verb verb_port;
 extern const struct verb verb_wait;
+extern const struct verb verb_cp;
 extern const struct verb verb_container_prune;
 extern const struct verb verb_inspect;
 extern const struct verb verb_stats;

@@ -51,6 +51,14 @@ static int open_shell(struct api *a,
     return shells_accept(a->o.shells, r, r->path + strlen(e->path), &e->rules, ret);
 }
 
+static int open_copy(struct api *a,
+                     const struct ws_endpoint *e,
+                     const struct http_request *r,
+                     struct ws_accept *ret)
+{
+    return shells_accept_copy(a->o.shells, r, r->path + strlen(e->path), &e->rules, ret);
+}
+
 #define RULES(least_role, message, queue)                                                 \
     {                                                                                     \
         .role = (least_role), .limits = {.max_message = (message), .max_queue = (queue) } \
@@ -66,6 +74,7 @@ const struct ws_endpoint ws_endpoints[] = {
     {"/ws",                  false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(16)), open_feed },
     {"/ws/",                 false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(16)), open_feed },
     {"/ws/logs",             false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(2)),  open_logs },
+    {"/ws/copy/",            true,  OBJECT_CONTAINER, RULES(ROLE_OPERATOR, KIB(64), MIB(2)),  open_copy },
     {"/ws/shell/",           true,  OBJECT_CONTAINER, RULES(ROLE_OPERATOR, KIB(64), MIB(2)),  open_shell},
 };
 const size_t n_ws_endpoints = ARRAY_LEN(ws_endpoints);

@@ -34,6 +34,9 @@ struct shell {
     char id[UUID_TEXT_SIZE];
     char *host_ref, *container_ref; /* as asked for */
     bool waits_for_start;           /* the client sends a start message */
+    char *copy;              /* a copy instead of a process: "stat", "out", "in"; else NULL */
+    char *path;              /* of a copy */
+    bool keeps_owner;        /* of a copy in */
     bool is_plain;           /* no terminal: binary frames begin with the number of the stream */
     struct loop_timer timer; /* of the state: AWAITING, STARTING */
 
@@ -57,6 +60,7 @@ struct shells {
 /* shell.c */
 struct shell *shell_new(struct shells *ss);
 void shell_free(struct shell *s);
+bool shell_knows_copy(const struct shell *s);           /* action and path of a copy are valid */
 void shell_start(struct shell *s, const json_t *asked); /* the client's start message, or NULL */
 void shell_close(struct shell *s, unsigned code, const char *reason);
 /* Closes the shell, and writes an audit row for the attempt. */

@@ -66,10 +66,17 @@ void shell_free(struct shell *s)
     free(s->host_name);
     free(s->container_name);
     free(s->outcome);
+    free(s->copy);
+    free(s->path);
     free(s);
 }
 
 /* --- audit and events ------------------------------------------------------------------------- */
+
+static const char *name_kind(const struct shell *s)
+{
+    return s->copy ? "copy" : "shell";
+}
 
 /* Until the target is found, the row names it as the client did. */
 static void audit(const struct shell *s, const char *what, const char *result)
@@ -80,7 +87,7 @@ static void audit(const struct shell *s, const char *what, const char *result)
         .at_ms = time_utc_ms(),
         .who = xstrdup(s->socket.who.name),
         .peer = xstrdup(ws_peer_address(s->socket.ws)),
-        .action = xasprintf("shell_%s", what),
+        .action = xasprintf("%s_%s", name_kind(s), what),
         .target = xasprintf("%.*s/%.*s", STR_CUT(host, 255), STR_CUT(container, 255)),
         .result = xstrdup(result),
     };
@@ -93,24 +100,27 @@ static void audit(const struct shell *s, const char *what, const char *result)
 static void record(const struct shell *s, const char *what, const char *result, const char *details)
 {
     const struct shells_options *o = &s->owner->o;
-    const struct event event = {
+    struct event event;
+
+    log_info(LOG_FIELDS(name_kind(s), s->id, "who", s->socket.who.name, "host", s->host_name,
+                        "container", s->container_name),
+             "%s %s", name_kind(s), result);
+    if (str_eq(s->copy, "stat")) /* the client asks before each copy what the path is */
+        return;
+    audit(s, what, details ? details : result);
+    event = (struct event){
         .at_ms = time_utc_ms(),
         .category = xstrdup("container"),
-        .type = xasprintf("shell_%s", what),
+        .type = xasprintf("%s_%s", name_kind(s), what),
         .severity = xstrdup("info"),
         .host_id = xstrdup(s->host_id),
         .host_name = xstrdup(s->host_name),
         .container_id = xstrndup(s->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(s->container_name),
-        .title = xasprintf("shell %s in %s", what, s->container_name),
-        .message = xasprintf("shell %s", result),
+        .title = xasprintf("%s %s in %s", name_kind(s), what, s->container_name),
+        .message = xasprintf("%s %s", name_kind(s), result),
         .triggered_by = xstrdup(s->socket.who.name),
     };
-
-    log_info(LOG_FIELDS("shell", s->id, "who", s->socket.who.name, "host", s->host_name,
-                        "container", s->container_name),
-             "shell %s", result);
-    audit(s, what, details ? details : result);
     record_event(o->store, o->store_jobs, &event);
 }
 
@@ -138,7 +148,8 @@ void shell_end(struct shell *s, unsigned code, const char *reason)
     if (reason && code == WS_CLOSE_INTERNAL) {
         log_warn(LOG_FIELDS("host", s->host_ref, "agent", s->agent_id, "container",
                             s->container_ref, "shell", s->id, "who", s->socket.who.name),
-                 "shell failed: %s", s->is_failed ? "the agent reports an error" : reason);
+                 "%s failed: %s", name_kind(s),
+                 s->is_failed ? "the agent reports an error" : reason);
     }
     if (reason && !s->outcome)
         set_outcome(s, reason);
@@ -166,7 +177,7 @@ void shell_refuse(struct shell *s, unsigned code, const char *why)
 {
     log_warn(LOG_FIELDS("who", s->socket.who.name, "peer", ws_peer_address(s->socket.ws), "host",
                         s->host_ref, "container", s->container_ref),
-             "shell refused: %s", why);
+             "%s refused: %s", name_kind(s), why);
     audit(s, "start", why);
     shell_close(s, code, why);
 }
@@ -199,7 +210,8 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
         !scope_allows_container(&s->socket.who.scope, h, c))
         return error_code_sentence(CODE_NO_SUCH_CONTAINER);
     if (own_containers_has(h, &(struct own_subject){c->id, c->name, c->labels}))
-        return "DockMon's own containers cannot be entered";
+        return s->copy ? "DockMon's own containers cannot be copied from or to"
+                       : "DockMon's own containers cannot be entered";
     s->agent_id = xstrdup(h->agent.id);
     s->host_id = xstrdup(h->row.id);
     s->host_name = xstrdup(h->row.name);
@@ -215,6 +227,12 @@ static json_t *start_fields(const struct shell *s, const json_t *asked)
     static const char *const known[] = {"cmd",     "tty",  "env",  "user",
                                         "workdir", "cols", "rows", "detach"};
     json_t *fields = json_pack("{s:s}", "container_id", s->container_id);
+
+    if (s->copy) {
+        json_text_set(fields, "copy", json_text_str(s->copy));
+        json_text_set(fields, "path", json_text_str(s->path));
+        json_text_set(fields, "keep_owner", json_boolean(s->keeps_owner));
+    }
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         json_t *value = json_object_get(asked, known[i]);
@@ -249,6 +267,8 @@ static char *describe(const struct shell *s, const json_t *asked)
     char hash[SECRET_HASH_SIZE];
     const char *text;
 
+    if (s->copy)
+        return xasprintf("ok, %s %s", s->copy, s->path);
     if (!s->has_window)
         return xstrdup("ok");
     append_member(&out, asked, "cmd", "command");
@@ -264,24 +284,49 @@ static char *describe(const struct shell *s, const json_t *asked)
                      strlen(text) > AUDIT_COMMAND_MAX ? "..." : "", strlen(text), hash);
 }
 
+bool shell_knows_copy(const struct shell *s)
+{
+    static const char *const actions[] = {"stat", "out", "in"};
+    size_t size = s->path ? strlen(s->path) : 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (str_eq(s->copy, actions[i]))
+            return size > 0 && size <= SHELL_MAX_PATH && s->path[0] == '/' &&
+                   str_is_utf8(s->path, size);
+    }
+    return false;
+}
+
+/* Returns why the agent cannot do what is asked, to be freed, or NULL. */
+static char *find_inability(const struct shell *s, const json_t *asked, const struct fleet_host *h)
+{
+    if (s->copy && !fleet_host_can(h, COPY_CAPABILITY))
+        return xasprintf("The agent of %.*s is too old for cp", STR_CUT(h->row.name, 80));
+    if (s->copy)
+        return NULL;
+    if (!fleet_host_can(h, operation_spec(OPERATION_SHELL)->capability))
+        return xstrdup("The agent of this host offers no shells");
+    if (asked && !fleet_host_can(h, "exec_command"))
+        return xstrdup("The agent of this host can only open shells, not run commands");
+    if (json_is_true(json_object_get(asked, "detach")) &&
+        !fleet_host_can(h, EXEC_DETACH_CAPABILITY))
+        return xstrdup("The agent of this host is too old to leave a command running");
+    return NULL;
+}
+
 void shell_start(struct shell *s, const json_t *asked)
 {
     const struct fleet_host *h = NULL;
     const char *fault = find_target(s, &h);
-    _cleanup_free_ char *what = NULL;
+    _cleanup_free_ char *what = NULL, *inability = NULL;
 
-    if (!fault && !fleet_host_can(h, operation_spec(OPERATION_SHELL)->capability))
-        fault = "The agent of this host offers no shells";
-    if (!fault && asked && !fleet_host_can(h, "exec_command"))
-        fault = "The agent of this host can only open shells, not run commands";
-    if (!fault && json_is_true(json_object_get(asked, "detach")) &&
-        !fleet_host_can(h, EXEC_DETACH_CAPABILITY))
-        fault = "The agent of this host is too old to leave a command running";
-    if (fault) {
-        shell_refuse(s, WS_CLOSE_POLICY, fault);
+    if (!fault)
+        inability = find_inability(s, asked, h);
+    if (fault || inability) {
+        shell_refuse(s, WS_CLOSE_POLICY, fault ? fault : inability);
         return;
     }
-    s->has_window = fleet_host_can(h, "exec_command");
+    s->has_window = s->copy || fleet_host_can(h, "exec_command");
     s->is_plain = json_is_false(json_object_get(asked, "tty"));
     shell_set_state(s, SHELL_STARTING);
     (void)map_put(&s->owner->by_id, s->id, s); /* a random id replaces nothing */
@@ -364,6 +409,20 @@ void shell_on_drain(struct shell *s)
 
 /* --- from the agent --------------------------------------------------------------------------- */
 
+/* A client of a copy waits for this, and "stat" gets its answer here. */
+static void on_started(struct shell *s, const struct msg_shell_data *m)
+{
+    json_auto_t *message = json_pack("{s:s}", "type", "started");
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+
+    if (m->stat)
+        json_text_set(message, "stat", json_text_str(m->stat));
+    text = json_text_write(message, &size);
+    if (ws_send_text(s->socket.ws, text, size) < 0)
+        shell_close(s, WS_CLOSE_TRY_AGAIN, "The client reads too slowly");
+}
+
 static void on_output(struct shell *s, const struct msg_shell_data *m)
 {
     size_t size = m->data ? strlen(m->data) : 0, n = 0;
@@ -426,7 +485,9 @@ void shell_on_agent(struct shell *s, const struct msg_shell_data *m)
         return;
     if (s->state == SHELL_STARTING) /* by any message: Go agents may send data before "started" */
         shell_set_state(s, SHELL_OPEN);
-    if (str_eq(m->action, "data")) {
+    if (str_eq(m->action, "started") && s->copy) {
+        on_started(s, m);
+    } else if (str_eq(m->action, "data")) {
         on_output(s, m);
     } else if (str_eq(m->action, "closed")) {
         on_closed(s, m);

@@ -38,7 +38,10 @@ static void on_admitted(struct ws_client *socket)
 {
     struct shell *s = shell_of(socket);
 
-    if (s->waits_for_start) {
+    if (s->copy && !shell_knows_copy(s)) {
+        shell_refuse(s, WS_CLOSE_POLICY,
+                     "Give action=stat, out or in, and path=, which is absolute");
+    } else if (s->waits_for_start) {
         shell_set_state(s, SHELL_AWAITING);
         loop_timer_start(s->owner->o.loop, &s->timer, AWAIT_MS, on_await_timeout);
     } else {
@@ -75,21 +78,51 @@ static const struct ws_client_handler client_handler = {
     .gone = on_gone,
 };
 
+/* NULL when the target has another form than "HOST/CONTAINER". */
+static struct shell *make_shell(struct shells *ss, const char *target)
+{
+    const char *slash = strchr(target, '/');
+    struct shell *s;
+
+    if (!slash || slash == target || !slash[1] || strchr(slash + 1, '/'))
+        return NULL;
+    s = shell_new(ss);
+    s->host_ref = xstrndup(target, (size_t)(slash - target));
+    s->container_ref = xstrdup(slash + 1);
+    return s;
+}
+
+int shells_accept_copy(struct shells *ss,
+                       const struct http_request *r,
+                       const char *target,
+                       const struct ws_rules *rules,
+                       struct ws_accept *ret)
+{
+    _cleanup_free_ char *owner = http_request_query(r, "keep_owner");
+    struct shell *s = make_shell(ss, target);
+
+    if (!s)
+        return 404;
+    s->copy = http_request_query(r, "action");
+    if (!s->copy)
+        s->copy = xstrdup("");
+    s->path = http_request_query(r, "path");
+    s->keeps_owner = str_eq(owner, "1");
+    ws_clients_accept(&ss->clients, &s->socket, r, rules, ret);
+    return 0;
+}
+
 int shells_accept(struct shells *ss,
                   const struct http_request *r,
                   const char *target,
                   const struct ws_rules *rules,
                   struct ws_accept *ret)
 {
-    const char *slash = strchr(target, '/');
     _cleanup_free_ char *exec = http_request_query(r, "exec");
-    struct shell *s;
+    struct shell *s = make_shell(ss, target);
 
-    if (!slash || slash == target || !slash[1] || strchr(slash + 1, '/'))
+    if (!s)
         return 404;
-    s = shell_new(ss);
-    s->host_ref = xstrndup(target, (size_t)(slash - target));
-    s->container_ref = xstrdup(slash + 1);
     s->waits_for_start = str_eq(exec, "1");
     ws_clients_accept(&ss->clients, &s->socket, r, rules, ret);
     return 0;

@@ -2,7 +2,8 @@
 
 /*
  * Shells in containers: WebSocket /ws/shell/{host}/{container} for browsers and the CLI, connected
- * with a shell_session of the host's agent. docs/protocol.md has the messages.
+ * with a shell_session of the host's agent. docs/protocol.md has the messages. A copy of files is a
+ * shell without a process: its input and output are tar streams.
  *
  * The scope of the client applies; DockMon's own containers are refused. Start and end are
  * audited. A message of an agent counts only for shells that were opened on that agent. Memory is
@@ -40,3 +41,9 @@ int shells_accept(struct shells *ss,
                   const char *target,
                   const struct ws_rules *rules,
                   struct ws_accept *ret);
+/* The same for a copy of files: WebSocket /ws/copy/{host}/{container}?action=ACTION&path=PATH. */
+int shells_accept_copy(struct shells *ss,
+                       const struct http_request *r,
+                       const char *target,
+                       const struct ws_rules *rules,
+                       struct ws_accept *ret);

@@ -4,9 +4,10 @@ import { closing, within } from './wait.mjs';
 
 export class Shell {
   // Resolves when the socket is open. `start`: the first message, with the command to run.
-  static open(server, key, host, container, { start, keep = true } = {}) {
+  static open(server, key, host, container, { start, keep = true, copy } = {}) {
     const s = new Shell();
-    const url = `${server.url.replace('http', 'ws')}/ws/shell/${host}/${container}${start ? '?exec=1' : ''}`;
+    const target = copy ? `copy/${host}/${container}?action=${copy.action}&path=${copy.path}` : `shell/${host}/${container}${start ? '?exec=1' : ''}`;
+    const url = `${server.url.replace('http', 'ws')}/ws/${target}`;
     s.isPlain = start?.tty === false;
     s.isKept = keep;
     s.chunks = { 1: [], 2: [] };
