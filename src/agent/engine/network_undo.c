@@ -43,6 +43,12 @@ static void free_connection(struct connection *c)
     free(c);
 }
 
+static void free_connections(struct list *connections)
+{
+    while (!list_empty(connections))
+        free_connection(CONTAINER_OF(list_take_first(connections), struct connection, link));
+}
+
 static struct connection *append(struct network_undo *u, const char *network, const json_t *body)
 {
     struct connection *c = xcalloc(1, sizeof(*c));
@@ -132,8 +138,7 @@ void network_undo_free(struct network_undo *u)
         return;
     loop_timer_stop(&u->retry);
     engine_call_cancel(u->call);
-    while (!list_empty(&u->connections))
-        free_connection(CONTAINER_OF(u->connections.next, struct connection, link));
+    free_connections(&u->connections);
     free(u->path);
     free(u);
 }
@@ -235,8 +240,9 @@ void network_undo_drop(struct network_undo *u, const void *removal, const json_t
         struct connection *c = CONTAINER_OF(l, struct connection, link);
 
         if (c->removal == removal && json_equal(c->body, body)) {
-            free_connection(c);
+            list_unlink(&c->link);
             save(u);
+            free_connection(c);
             return;
         }
     }
@@ -244,22 +250,22 @@ void network_undo_drop(struct network_undo *u, const void *removal, const json_t
 
 void network_undo_forget(struct network_undo *u, const void *removal)
 {
+    struct list forgotten;
     struct list *next;
-    bool has_changed = false;
 
     if (!u)
         return;
+    list_init(&forgotten);
     for (struct list *l = u->connections.next; l != &u->connections; l = next) {
-        struct connection *c = CONTAINER_OF(l, struct connection, link);
-
         next = l->next;
-        if (c->removal == removal) {
-            free_connection(c);
-            has_changed = true;
+        if (CONTAINER_OF(l, struct connection, link)->removal == removal) {
+            list_unlink(l);
+            list_append(&forgotten, l);
         }
     }
-    if (has_changed)
+    if (!list_empty(&forgotten))
         save(u);
+    free_connections(&forgotten);
 }
 
 void network_undo_run(struct network_undo *u, const void *removal)

@@ -134,10 +134,11 @@ static bool read_target(const struct http_request *r, struct front_request *q)
         str_copy(q->host, sizeof(q->host), host);
         q->r.host = q->host;
     }
-    if (strcasecmp(proto, "https") == 0 || strcasecmp(proto, "wss") == 0)
+    if (strcasecmp(proto, "https") == 0 || strcasecmp(proto, "wss") == 0) {
         q->r.is_tls = true;
-    else if (strcasecmp(proto, "http") == 0 || strcasecmp(proto, "ws") == 0)
+    } else if (strcasecmp(proto, "http") == 0 || strcasecmp(proto, "ws") == 0) {
         q->r.is_tls = false;
+    }
     return *proto != '\0';
 }
 

@@ -80,10 +80,11 @@ static bool is_due(const struct list_keeper *k, const struct fleet_host *h)
 
 static void warn_left_out(struct fleet_host *h, size_t n)
 {
-    if (n > 0 && n != h->stored.n_left_out)
+    if (n > 0 && n != h->stored.n_left_out) {
         log_warn(LOG_FIELDS("host", h->row.name),
                  "%zu containers are not stored: the list is longer than %zu MiB", n,
                  SAVED_LIST_MAX >> 20);
+    }
     h->stored.n_left_out = n;
 }
 
@@ -218,9 +219,10 @@ static bool write_last(const struct list_keeper *k, struct fleet_host *h)
     _cleanup_free_ struct list_write *w = make_list(k, h);
 
     do_write(w);
-    if (w->code < 0)
+    if (w->code < 0) {
         log_error(LOG_FIELDS("host", h->row.name), "could not store its list of containers: %s",
                   w->err.msg);
+    }
     return w->code == 0;
 }
 

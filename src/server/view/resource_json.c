@@ -136,9 +136,11 @@ static json_t *make_items(const json_t *v)
 
         for (size_t k = 0; k < ARRAY_LEN(texts); k++)
             (void)json_object_set_new(o, texts[k], make_text(json_object_get(item, texts[k])));
-        for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
-            (void)json_object_set_new(o, numbers[k],
-                                      make_number(json_object_get(item, numbers[k])));
+        for (size_t k = 0; k < ARRAY_LEN(numbers); k++) {
+            json_t *number = make_number(json_object_get(item, numbers[k]));
+
+            (void)json_object_set_new(o, numbers[k], number);
+        }
         (void)json_array_append_new(list, o);
     }
     return list;
