@@ -46,6 +46,31 @@ test('a command that fails at the agent: host, agent, container and correlation 
   assert.match(msg, /start failed: disk on fire/);
 });
 
+// The engine quotes command lines and options of drivers, which are not for viewers: docs/policy.md.
+test('the text of the engine about a failed change is for its caller and the audit log, not for the event log', async () => {
+  const viewer = await server.client('viewer');
+  const admin = await server.client('admin');
+  const failure = (status) => ({ success: false, error: `exec: "mysql -ps3cret-${status}" not found`, error_type: 'docker_error', status });
+  const statuses = [400, 404, 409, 500];
+  for (const status of statuses) {
+    agent.operations.start = () => failure(status);
+    assert.match(JSON.stringify(await client.post(`${base}/start`, undefined, { status })), /s3cret/);
+  }
+  agent.onNamedCommand = function (message) {
+    if (message.command === 'create_volume') this.send({ type: 'response', id: message.id, error: failure('volume').error });
+    else HandAgent.prototype.onNamedCommand.call(this, message);
+  };
+  await client.fetch('POST', `/api/hosts/${agent.hostId}/volumes`, { name: 'share' });
+  await client.post('/api/bulk', { action: 'start', containers: [{ host_id: agent.hostId, container_id: element.Id }] }, { status: 202 });
+  const events = await eventually(async () => {
+    const list = (await viewer.get('/api/events?limit=200')).events.filter((e) => / failed: /.test(e.message ?? ''));
+    return list.length >= statuses.length + 2 && list;
+  }, { what: 'an event of each failure' });
+  assert.ok(events.some((e) => e.message === 'start failed: The Docker engine reports an error'), JSON.stringify(events));
+  assert.doesNotMatch(JSON.stringify(events), /s3cret/);
+  assert.match(JSON.stringify(await admin.get('/api/audit?limit=50')), /s3cret-500/);
+});
+
 test('refusals of the engine are not logged as failures', async () => {
   agent.operations.start = () => ({ success: false, error: 'No such container: x', error_type: 'docker_error', status: 404 });
   const said = await lines(() => client.post(`${base}/start`, undefined, { status: 404 }));

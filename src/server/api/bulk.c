@@ -214,8 +214,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .container_id = xstrndup(item->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(name),
         .title = xasprintf("%s %s", action, name),
-        .message = item->error ? xasprintf("%s failed: %s", action, item->error)
-                               : xasprintf("%s succeeded in %ju ms", action, (uintmax_t)took_ms),
+        .message = record_message(action, item->code, item->error, took_ms),
         .triggered_by = xstrdup(job->who.name),
     };
     const struct audit_entry entry = {

@@ -37,7 +37,8 @@ static void record(const struct request *q, const struct change_result *r)
                                   .container_id = r->id,
                                   .container_name = r->name,
                                   .action = operation_spec(q->operation)->name,
-                                  .error = r->reason ? r->message : NULL,
+                                  .reason = r->reason,
+                                  .error = r->message,
                                   .took_ms = r->took_ms,
                               });
 }

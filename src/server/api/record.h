@@ -4,6 +4,7 @@
  * Events that the API itself adds to the event log.
  */
 
+#include "proto/error_code.h"
 #include "server/api/call.h"
 #include "server/store/events.h"
 
@@ -12,9 +13,20 @@ struct record_operation {
     const char *container_id;      /* 12 or 64 hex digits, or a name */
     const char *container_name;    /* or NULL */
     const char *action;
-    const char *error; /* NULL: success */
+    enum error_code reason; /* CODE_NONE: success */
+    const char *error;      /* of a failure */
     uint64_t took_ms;
 };
+
+/*
+ * Describes the outcome of an operation for the event log, which viewers read. The caller frees it.
+ * CODE_NONE means success; the text of another failure is left to the audit log, because texts of
+ * the engine quote commands and options.
+ */
+char *record_message(const char *action,
+                     enum error_code reason,
+                     const char *error,
+                     uint64_t took_ms);
 
 /* Stores an event about an operation on a container, with its caller and outcome. When the queue is
  * full, logs a warning and drops it. */

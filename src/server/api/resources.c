@@ -64,8 +64,7 @@ static void record(const struct api_call *call,
         .host_id = h ? xstrdup(h->row.id) : NULL,
         .host_name = h ? xstrdup(h->row.name) : NULL,
         .title = xasprintf("%s %s", action, call->target),
-        .message = r->code < 0 ? xasprintf("%s failed: %s", action, r->message)
-                               : xasprintf("%s succeeded in %ju ms", action, (uintmax_t)r->took_ms),
+        .message = record_message(action, r->reason, r->message, r->took_ms),
         .triggered_by = xstrdup(call->who.name),
     };
 
