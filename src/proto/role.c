@@ -25,3 +25,15 @@ const char *role_name(enum role r)
 {
     return names[r];
 }
+
+const char *role_with_article(enum role r)
+{
+    static const char *const texts[] = {
+        [ROLE_NONE] = "without a role",
+        [ROLE_VIEWER] = "a viewer",
+        [ROLE_OPERATOR] = "an operator",
+        [ROLE_ADMIN] = "an admin",
+    };
+
+    return texts[r];
+}

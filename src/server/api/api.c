@@ -105,18 +105,12 @@ static struct api_call *call_new(struct api *a,
 /* "restart needs the role operator; vera is a viewer" */
 static void refuse_role(struct api_call *call, const struct route *route)
 {
-    static const char *const roles[] = {
-        [ROLE_NONE] = "without a role",
-        [ROLE_VIEWER] = "a viewer",
-        [ROLE_OPERATOR] = "an operator",
-        [ROLE_ADMIN] = "an admin",
-    };
     const char *operation = route->operation ? operation_spec(route->operation)->name : NULL;
     _cleanup_free_ char *path = xasprintf("%s %s", route->method, route->pattern);
 
     api_fail_code(call, CODE_ROLE_REQUIRED, "%s needs the role %s; %s is %s",
                   operation ? operation : path, role_name(route->role), call->who.name,
-                  roles[call->who.role]);
+                  role_with_article(call->who.role));
 }
 
 static void on_identity(void *owner, int code, const struct identity *who)

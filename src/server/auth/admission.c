@@ -1,5 +1,6 @@
 #include "server/auth/admission.h"
 #include "base/alloc.h"
+#include "proto/error_code.h"
 #include "server/auth/watch.h"
 
 #include <errno.h>
@@ -30,11 +31,13 @@ void admission_cancel(struct admission *a)
         admission_free(a);
 }
 
-static const char *fault_text(int code)
+/* Keys have the words of the REST API; the one of sessions is known to clients. */
+static const char *fault_text(int code, bool has_key)
 {
     switch (code) {
     case -EACCES: return "This API key may not be used from this address";
-    case -ENOKEY: return "Invalid or expired session";
+    case -ENOKEY:
+        return has_key ? error_code_sentence(CODE_INVALID_API_KEY) : "Invalid or expired session";
     default: return "Server busy";
     }
 }
@@ -59,7 +62,8 @@ static void on_identity(void *owner, int code, const struct identity *who)
     }
     ws_pause(a->ws, false);
     if (code < 0) {
-        a->handler->refused(a->owner, NULL, WS_CLOSE_POLICY, fault_text(code));
+        a->handler->refused(a->owner, NULL, WS_CLOSE_POLICY,
+                            fault_text(code, a->credentials->bearer != NULL));
     } else if (who->must_change_password) {
         a->handler->refused(a->owner, who, WS_CLOSE_FORBIDDEN, AUTH_MUST_CHANGE);
     } else {

@@ -122,7 +122,7 @@ static void strangers_are_told_why(void **state)
     bench_drain(b);
     assert_int_equal(v.n_refused, 1);
     assert_int_equal(v.code, WS_CLOSE_POLICY);
-    assert_string_equal(v.why, "Invalid or expired session");
+    assert_string_equal(v.why, "This API key is not valid");
     assert_false(v.is_known);
     assert_false(v.ws.is_trusted);
 

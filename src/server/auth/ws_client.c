@@ -82,8 +82,8 @@ static void refuse_role(struct ws_client *c, const struct identity *who)
 {
     char why[MAX_REASON];
 
-    (void)snprintf(why, sizeof(why), "Permission denied: %ss need the role %s", c->clients->name,
-                   role_name(c->rules->role));
+    (void)snprintf(why, sizeof(why), "%s needs the role %s; %s is %s", c->clients->name,
+                   role_name(c->rules->role), who->name, role_with_article(who->role));
     on_refused(c, who, WS_CLOSE_FORBIDDEN, why);
 }
 

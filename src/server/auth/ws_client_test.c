@@ -244,13 +244,13 @@ static void credentials_are_refused(void **state)
     has_credentials = true;
     ws = arrive(cs);
     finish_check(-ENOKEY, ROLE_NONE);
-    assert_closed(ws, WS_CLOSE_POLICY, "Invalid or expired session");
+    assert_closed(ws, WS_CLOSE_POLICY, "This API key is not valid");
     fake_ws_end(ws, WS_CLOSE_POLICY);
 
     memset(&seen, 0, sizeof(seen));
     ws = arrive(cs);
     finish_check(0, ROLE_VIEWER);
-    assert_closed(ws, WS_CLOSE_FORBIDDEN, "Permission denied: visitors need the role operator");
+    assert_closed(ws, WS_CLOSE_FORBIDDEN, "visitor needs the role operator; u is a viewer");
     assert_int_equal(seen.n_admitted, 0);
     assert_int_equal(cs->n_open, 0);
 }
