@@ -133,7 +133,7 @@ test('an event that is too long or unreadable is a gap: all containers are read 
   await agent.process.line(/event create is longer than 1048576 bytes: its attributes are left out.*container=00000002/);
 
   const unreadable = ['nonsense', '{"Type":"container","Action":"create","Actor":', `{"x":"${'y'.repeat(2 << 20)}"}`, '{}',
-    '{"Type":"container","Action":"create","Actor":{"ID":7}}', `{"Type":"container","Actor":{"ID":"${scriptedId(2)}"}}`];
+    '{"Type":"container","Action":7,"Actor":null}', '{"Type":"container","Action":"create","Actor":{"ID":7}}', `{"Type":"container","Actor":{"ID":"${scriptedId(2)}"}}`];
   for (const [i, line] of unreadable.entries()) {
     engine.containers.push(scriptedContainer(3 + i, { name: `unseen${i}` })); // without an event of its own
     for (const res of engine.events) res.write(`${line}\n`);

@@ -10,7 +10,6 @@
 #include "proto/notice.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #define MAX_HISTORY       1024
@@ -142,26 +141,11 @@ static void note_gap(struct events *ev)
     listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
 }
 
-/* Decodes an event that names its object: without it the change cannot be found. */
-static int decode(const char *text, size_t size, struct event *ret, struct error *err)
-{
-    int r = event_decode(text, size, ret, err);
-
-    if (r < 0)
-        return r;
-    if (str_eq(ret->type, "container") ? !str_is_empty(ret->action) && str_is_hex(ret->id, 64)
-                                       : !str_is_empty(ret->type))
-        return 0;
-    engine_event_done(ret);
-    return error_set(err, -EBADMSG,
-                     "an event without the type, the action or the id of its object");
-}
-
 static void on_line(struct events *ev, const char *text, size_t size)
 {
     struct event e;
     struct error err = ERROR_INIT;
-    int r = decode(text, size, &e, &err);
+    int r = event_decode(text, size, &e, &err);
 
     if (r < 0) {
         log_warn(NULL, "an event of the engine is lost, all containers are read again: %s",
@@ -172,8 +156,8 @@ static void on_line(struct events *ev, const char *text, size_t size)
     if (e.time_ns > ev->last_ns)
         ev->last_ns = e.time_ns;
     facts_on_event(ev->facts, e.type, e.action, e.id);
-    if (str_eq(e.type, "container") && !events_is_noise(&e) && !is_known(ev, &e) &&
-        health_watch_is_change(&ev->health, &e)) {
+    if (str_eq(e.type, "container") && str_is_hex(e.id, 64) && !events_is_noise(&e) &&
+        !is_known(ev, &e) && health_watch_is_change(&ev->health, &e)) {
         if (ev->log)
             event_log_add(ev->log, &e, text, size);
         append_event(ev, &e, size);

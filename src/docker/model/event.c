@@ -1,5 +1,6 @@
 #include "docker/model/event.h"
 #include "base/alloc.h"
+#include "base/container_id.h"
 #include "base/macros.h"
 #include "base/str.h"
 #include "docker/checked_text.h"
@@ -73,6 +74,23 @@ static int64_t read_time(const json_t *v)
     return ns;
 }
 
+/*
+ * Whether an event says what happened to what. An engine's event about a prune has an empty ID, as
+ * an event for each removed object comes before it.
+ */
+static bool is_usable(const struct event *e)
+{
+    bool is_container = str_eq(e->type, "container");
+
+    if (str_is_empty(e->type) || str_is_empty(e->action))
+        return false;
+    if (str_eq(e->action, "prune"))
+        return true;
+    if (is_container)
+        return str_is_hex(e->id, CONTAINER_ID_LEN);
+    return !str_eq(e->type, "image") || !str_is_empty(e->id);
+}
+
 int event_decode(const char *text, size_t size, struct event *ret, struct error *err)
 {
     struct checked_text checked;
@@ -96,6 +114,10 @@ int event_decode(const char *text, size_t size, struct event *ret, struct error 
         .attributes = copy_strings(json_object_get(actor, "Attributes")),
     };
     json_decref(v);
+    if (!is_usable(ret)) {
+        engine_event_done(ret);
+        return error_set(err, -EBADMSG, "not an event: its type, action or id is invalid");
+    }
     return 0;
 }
 

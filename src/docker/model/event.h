@@ -19,7 +19,7 @@ struct event {
 
 /*
  * Attributes that are very long are cut, and those that other parsers refuse mended. -EBADMSG: the
- * text is not an event.
+ * text is not an event, or its type, its action, or the ID of its container or image is invalid.
  */
 int event_decode(const char *text, size_t size, struct event *ret, struct error *err) _nodiscard_;
 

@@ -151,6 +151,43 @@ static void test_event_is_completed(void **state)
     assert_null(event_complete(start, 20, 7));
 }
 
+#define TIMED(time) "{\"Type\":\"volume\",\"Action\":\"x\",\"time\":" time "}"
+#define WITH_ID(action) \
+    "{\"Type\":\"container\",\"Action\":" action ",\"Actor\":{\"ID\":\"" ID "\"}}"
+
+/* Such an event says that something has changed, but not what: it counts as unreadable. */
+static void test_event_without_type_action_or_id_is_invalid(void **state)
+{
+    static const char *const invalid[] = {
+        "{\"Type\":\"container\",\"Action\":7,\"Actor\":null}",
+        WITH_ID("7"),
+        WITH_ID("null"),
+        WITH_ID("\"\""),
+        "{\"Type\":\"container\",\"Action\":\"die\"}",
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":[]}",
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":7}}",
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"abc\"}}",
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"\"}}",
+        "{\"Type\":\"image\",\"Action\":\"delete\",\"Actor\":null}",
+        "{\"Type\":7,\"Action\":\"die\",\"Actor\":{\"ID\":\"" ID "\"}}",
+        "{\"time\":1700000000}",
+        "{}",
+    };
+    static const char *const prune[] = {
+        "{\"Type\":\"container\",\"Action\":\"prune\",\"Actor\":{\"ID\":\"\"}}",
+        "{\"Type\":\"image\",\"Action\":\"prune\",\"Actor\":{\"ID\":\"\"}}",
+    };
+    struct event e;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(invalid); i++)
+        assert_int_equal(event_decode(invalid[i], strlen(invalid[i]), &e, NULL), -EBADMSG);
+    for (size_t i = 0; i < ARRAY_LEN(prune); i++) {
+        assert_int_equal(event_decode(prune[i], strlen(prune[i]), &e, NULL), 0);
+        engine_event_done(&e);
+    }
+}
+
 static void test_event(void **state)
 {
     static const char text[] =
@@ -162,13 +199,12 @@ static void test_event(void **state)
     static const struct {
         const char *text, *action;
     } podman[] = {
-        {"{\"Type\":\"container\",\"Action\":\"remove\"}",                                     "destroy"      },
-        {"{\"Type\":\"container\",\"Action\":\"died\"}",                                       "die"          },
-        {"{\"Type\":\"container\",\"Action\":\"health_status\",\"HealthStatus\":\"healthy\"}",
-         "health_status: healthy"                                                                             },
-        {"{\"Type\":\"container\",\"Action\":\"health_status\"}",                              "health_status"},
-        {"{\"Type\":\"volume\",\"Action\":\"remove\"}",                                        "remove"       },
-        {"{\"Type\":\"container\",\"Action\":7,\"HealthStatus\":7}",                           ""             },
+        {WITH_ID("\"remove\""),                                     "destroy"               },
+        {WITH_ID("\"died\""),                                       "die"                   },
+        {WITH_ID("\"health_status\",\"HealthStatus\":\"healthy\""), "health_status: healthy"},
+        {WITH_ID("\"health_status\""),                              "health_status"         },
+        {"{\"Type\":\"volume\",\"Action\":\"remove\"}",             "remove"                },
+        {WITH_ID("\"die\",\"HealthStatus\":7"),                     "die"                   },
     };
     struct event e;
 
@@ -183,11 +219,13 @@ static void test_event(void **state)
     assert_int_equal(json_object_size(e.attributes), 3); /* NUL in one was mended */
     engine_event_done(&e);
 
-    assert_int_equal(event_decode("{\"time\":1700000000}", 19, &e, NULL), 0);
+    assert_int_equal(event_decode(TIMED("1700000000"), strlen(TIMED("1700000000")), &e, NULL), 0);
     assert_true(e.time_ns == 1700000000000000000);
-    assert_string_equal(e.action, "");
+    assert_string_equal(e.id, "");
     engine_event_done(&e);
-    assert_int_equal(event_decode("{\"time\":9223372036854775807}", 28, &e, NULL), 0);
+    assert_int_equal(
+        event_decode(TIMED("9223372036854775807"), strlen(TIMED("9223372036854775807")), &e, NULL),
+        0);
     assert_true(e.time_ns == 0);
     engine_event_done(&e);
 
@@ -224,9 +262,13 @@ static void test_summary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_summary), cmocka_unit_test(test_element),
-        cmocka_unit_test(test_env),     cmocka_unit_test(test_inspect),
-        cmocka_unit_test(test_event),   cmocka_unit_test(test_event_is_completed),
+        cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_element),
+        cmocka_unit_test(test_env),
+        cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_event_is_completed),
+        cmocka_unit_test(test_event_without_type_action_or_id_is_invalid),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
