@@ -44,12 +44,17 @@ static size_t max_length(const struct field *f)
     return f->max > 0 ? (size_t)f->max : CODEC_MAX_STRING;
 }
 
+static bool is_too_long(const struct field *f, const char *s)
+{
+    return (f->flags & FIELD_POINTS ? str_code_points(s) : strlen(s)) > max_length(f);
+}
+
 /* Returns a copy of a string, which FIELD_CUT shortens to its maximum. */
 static char *copy_string(const struct field *f, const char *s)
 {
     size_t max = max_length(f), size = strlen(s), points = 0, n = 0;
 
-    if (!(f->flags & FIELD_CUT) || (f->flags & FIELD_POINTS ? str_code_points(s) : size) <= max)
+    if (!(f->flags & FIELD_CUT) || !is_too_long(f, s))
         return xstrdup(s);
     if (!(f->flags & FIELD_POINTS))
         return xasprintf("%.*s" ELLIPSIS, (int)str_cut(s, size, max - strlen(ELLIPSIS)), s);
@@ -441,4 +446,36 @@ void codec_done(const struct field *f, size_t n, void *msg)
         case FIELD_BOOL: break;
         }
     }
+}
+
+/* Whether decode_map() leaves out texts of a map with FIELD_CUT. */
+static bool is_map_cut(const struct field *f, const json_t *map)
+{
+    const char *name;
+    json_t *v;
+
+    if (json_object_size(map) > CODEC_MAX_ITEMS)
+        return true;
+    json_object_foreach((json_t *)(uintptr_t)map, name, v)
+    {
+        if (json_is_string(v) && check_string(f, v, NULL) < 0)
+            return true;
+    }
+    return false;
+}
+
+const char *codec_find_cut(const struct field *f, size_t n, const json_t *v)
+{
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_object_get(v, f[i].name);
+        const char *text = json_string_value(value);
+
+        if (!(f[i].flags & FIELD_CUT))
+            continue;
+        if (text && f[i].type == FIELD_STRING && is_too_long(&f[i], text))
+            return f[i].name;
+        if (f[i].type == FIELD_STRING_MAP && is_map_cut(&f[i], value))
+            return f[i].name;
+    }
+    return NULL;
 }

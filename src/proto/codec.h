@@ -95,6 +95,11 @@ struct field {
  */
 int codec_decode(const struct field *f, size_t n, const json_t *v, void *ret, struct error *err)
     _nodiscard_;
+/*
+ * Returns the name of the first field with FIELD_CUT that decoding shortens, or of which it leaves
+ * out items; NULL: there is none.
+ */
+const char *codec_find_cut(const struct field *f, size_t n, const json_t *v);
 json_t *codec_encode(const struct field *f, size_t n, const void *msg) _nodiscard_; /* never NULL */
 void codec_done(const struct field *f, size_t n, void *msg);
 

@@ -77,6 +77,13 @@ int msg_container_decode(const json_t *v, struct msg_container *ret, struct erro
     return 0;
 }
 
+const char *msg_container_find_cut(const json_t *v)
+{
+    const char *name = find_name(json_object_get(v, "Names"));
+
+    return name && strlen(name) > MAX_NAME ? "Names" : codec_find_cut(fields, ARRAY_LEN(fields), v);
+}
+
 void msg_container_done(struct msg_container *m)
 {
     free(TAKE_PTR(m->name));

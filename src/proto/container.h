@@ -25,6 +25,8 @@ struct msg_container {
 };
 
 int msg_container_decode(const json_t *v, struct msg_container *ret, struct error *err) _nodiscard_;
+/* The name of the first member that decoding shortens; NULL: none. */
+const char *msg_container_find_cut(const json_t *v);
 void msg_container_done(struct msg_container *m);
 
 /*

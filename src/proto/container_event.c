@@ -24,6 +24,11 @@ int msg_container_event_decode(const json_t *v, struct msg_container_event *ret,
     return 0;
 }
 
+const char *msg_container_event_find_cut(const json_t *v)
+{
+    return codec_find_cut(fields, ARRAY_LEN(fields), v);
+}
+
 json_t *msg_container_event_encode(const struct msg_container_event *m)
 {
     return codec_encode(fields, ARRAY_LEN(fields), m);

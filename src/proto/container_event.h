@@ -18,5 +18,7 @@ struct msg_container_event {
 
 int msg_container_event_decode(const json_t *v, struct msg_container_event *ret, struct error *err)
     _nodiscard_;
+/* The name of the first member that decoding shortens; NULL: none. */
+const char *msg_container_event_find_cut(const json_t *v);
 json_t *msg_container_event_encode(const struct msg_container_event *m) _nodiscard_;
 void msg_container_event_done(struct msg_container_event *m);

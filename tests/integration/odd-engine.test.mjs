@@ -132,6 +132,11 @@ test('an event that is too long or unreadable is a gap: all containers are read 
   await client.container('long', { timeout: 10000 });
   await agent.process.line(/event create is longer than 1048576 bytes: its attributes are left out.*container=00000002/);
 
+  for (const action of ['start', 'pause']) engine.event(engine.containers[1], action, { label: 'v'.repeat(5000) });
+  engine.event(engine.containers[0], 'pause', { label: 'v'.repeat(5000) });
+  await agent.process.line(/events are cut: the attribute label is too long.*container=00000001/);
+  assert.equal(agent.process.lines.filter((l) => /events are cut.*container=00000002/.test(l)).length, 1);
+
   const unreadable = ['nonsense', '{"Type":"container","Action":"create","Actor":', `{"x":"${'y'.repeat(2 << 20)}"}`, '{}',
     '{"Type":"container","Action":7,"Actor":null}', '{"Type":"container","Action":"create","Actor":{"ID":7}}', `{"Type":"container","Actor":{"ID":"${scriptedId(2)}"}}`];
   for (const [i, line] of unreadable.entries()) {

@@ -15,6 +15,7 @@
 #define MAX_HISTORY       1024
 #define MAX_HISTORY_BYTES ((size_t)4 << 20)
 #define MAX_LINE          ((size_t)1 << 20)
+#define MAX_SHOWN_NAME    64 /* bytes of an attribute's name in the log */
 #define PROBE_TIMEOUT_MS  10000
 #define CHECK_MS          15000
 #define CLOCK_SLACK_MS    2000
@@ -134,6 +135,21 @@ static void append_event(struct events *ev, struct event *e, size_t size)
     ev->history_bytes += size;
 }
 
+/* Only the first cut event of a container that is in memory is logged. */
+static void warn_of_cut(const struct events *ev, const struct event *e)
+{
+    if (!e->cut)
+        return;
+    for (uint64_t seq = ev->first; seq < ev->end; seq++) {
+        const struct event *old = &entry_at(ev, seq)->event;
+
+        if (old->cut && str_eq(old->id, e->id))
+            return;
+    }
+    log_warn(LOG_FIELDS("container", e->id), "events are cut: the attribute %.*s is too long",
+             STR_CUT(e->cut, MAX_SHOWN_NAME));
+}
+
 /* State that depends on events is read again. */
 static void note_gap(struct events *ev)
 {
@@ -160,6 +176,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
         !is_known(ev, &e) && health_watch_is_change(&ev->health, &e)) {
         if (ev->log)
             event_log_add(ev->log, &e, text, size);
+        warn_of_cut(ev, &e);
         append_event(ev, &e, size);
         listeners_emit(&ev->listeners, struct events_listener, on_event,
                        &entry_at(ev, ev->end - 1)->event);

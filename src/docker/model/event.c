@@ -43,8 +43,11 @@ static char *get_action(const json_t *v)
     return get_text(v, "Action");
 }
 
-/* Copies the members that are strings without NUL; engines send no others. */
-static json_t *copy_strings(json_t *from)
+/*
+ * Copies the members that are strings without NUL; engines send no others. *ret_cut: the name of
+ * the first one that is cut, or NULL.
+ */
+static json_t *copy_strings(json_t *from, char **ret_cut)
 {
     json_t *to = json_object(), *v;
     const char *key;
@@ -58,6 +61,8 @@ static json_t *copy_strings(json_t *from)
             continue;
         if (strlen(text) > MAX_ATTRIBUTE)
             cut = xasprintf("%.*s\u2026", STR_CUT(text, MAX_ATTRIBUTE));
+        if (cut && !*ret_cut)
+            *ret_cut = xstrdup(key);
         if (json_object_set_new_nocheck(to, key, json_string_nocheck(cut ? cut : text)) < 0)
             abort(); /* out of memory */
     }
@@ -111,8 +116,8 @@ int event_decode(const char *text, size_t size, struct event *ret, struct error 
         .action = get_action(v),
         .id = get_text(actor, "ID"),
         .time_ns = read_time(v),
-        .attributes = copy_strings(json_object_get(actor, "Attributes")),
     };
+    ret->attributes = copy_strings(json_object_get(actor, "Attributes"), &ret->cut);
     json_decref(v);
     if (!is_usable(ret)) {
         engine_event_done(ret);
@@ -136,6 +141,7 @@ void engine_event_done(struct event *e)
     free(e->type);
     free(e->action);
     free(e->id);
+    free(e->cut);
     json_decref(e->attributes);
     *e = (struct event){0};
 }

@@ -15,6 +15,7 @@ struct event {
     char *id;     /* Actor.ID */
     int64_t time_ns;
     json_t *attributes; /* object of strings, owned */
+    char *cut;          /* name of the first attribute that is cut; NULL: none */
 };
 
 /*

@@ -239,6 +239,27 @@ static void test_event(void **state)
     assert_int_equal(event_decode("[]", 2, &e, NULL), -EBADMSG);
 }
 
+static void test_a_long_attribute_is_cut(void **state)
+{
+    static char text[12000];
+    struct event e;
+
+    (void)state;
+    (void)snprintf(text, sizeof(text),
+                   "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"" ID
+                   "\",\"Attributes\":{\"a\":\"%04096d\",\"b\":\"%04097d\",\"c\":\"1\"}}}",
+                   7, 7);
+    assert_int_equal(event_decode(text, strlen(text), &e, NULL), 0);
+    assert_string_equal(e.cut, "b");
+    assert_int_equal(strlen(event_attribute(&e, "a")), 4096);
+    assert_int_equal(strlen(event_attribute(&e, "b")), 4096 + strlen("\u2026"));
+    engine_event_done(&e);
+    (void)snprintf(text, sizeof(text), WITH_ID("\"die\""));
+    assert_int_equal(event_decode(text, strlen(text), &e, NULL), 0);
+    assert_null(e.cut);
+    engine_event_done(&e);
+}
+
 /* A list element that lags behind the description of the container is recognized. */
 static void test_summary(void **state)
 {
@@ -268,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_event_is_completed),
+        cmocka_unit_test(test_a_long_attribute_is_cut),
         cmocka_unit_test(test_event_without_type_action_or_id_is_invalid),
     };
 

@@ -320,6 +320,7 @@ static bool put_element(struct fleet_host *h, json_t *element)
     json_auto_t *small = NULL;
     struct fleet_container *old;
     const char *id = get_element_id(element);
+    const json_t *whole = element;
     size_t size;
 
     text = json_text_write(element, &size);
@@ -342,6 +343,8 @@ static bool put_element(struct fleet_host *h, json_t *element)
         return false;
 
     c->is_seen = true;
+    c->is_cut = (old && old->is_cut) ||
+                element_warn_of_cut(h, c->id, element_find_cut(whole, element));
     if (old && has_processes(c)) {
         c->sample = old->sample;
         c->own_sample_version = old->own_sample_version;

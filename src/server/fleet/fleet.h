@@ -108,8 +108,8 @@ struct fleet_container {
     uint64_t version;                 /* the host's containers_version with its last change */
     size_t cost;                      /* bytes that count towards the limits above */
     struct fleet_text shown, secrets; /* see server/view/container_json.h; freed here */
-    bool is_cut;                      /* parts of it are shortened or left out: it was logged */
-    bool is_seen;                     /* used by fleet_apply_snapshot() */
+    bool is_cut;  /* parts of it were shortened or left out, and it was logged */
+    bool is_seen; /* used by fleet_apply_snapshot() */
 };
 
 struct fleet_host {
@@ -127,6 +127,10 @@ struct fleet_host {
     uint64_t shown_version, named_version; /* that the two texts were encoded from */
     uint64_t samples_version;              /* see above */
     uint64_t own_sample_version;           /* samples_version with the host's own sample */
+    struct {
+        uint64_t since_ms; /* on the monotonic clock */
+        unsigned n;
+    } cut_warnings;
     struct {
         uint64_t version, containers_version, samples_version;
         size_t n_containers, n_running;

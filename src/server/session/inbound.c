@@ -1,3 +1,4 @@
+#include "server/fleet/element.h"
 #include "server/session/session_internal.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ void session_complain(struct session *se, const char *what, const char *word)
 static void on_container_event(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
-    const struct fleet_host *h = session_host(se);
+    struct fleet_host *h = session_host(se);
     struct error err = ERROR_INIT;
     struct event e;
 
@@ -53,6 +54,8 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
+    if (h)
+        element_note_event(h, m.container_id, msg_container_event_find_cut(payload));
     if (!h || !container_event_make(&m, h, time_utc_ms(), &e))
         return;
     if (!session_may_report_event(se)) {
