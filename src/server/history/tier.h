@@ -49,8 +49,8 @@ int64_t tier_keep(const int64_t keep_ms[TIER_COUNT], enum tier tier);
 extern const struct tier_info tiers[TIER_COUNT];
 
 /*
- * Maximum number of series of one host per file and day of its span. Agents choose the names:
- * further ones are ignored, so that no agent fills the disk.
+ * Maximum number of series, and of marks, of one host per file and day of its span. Agents choose
+ * the names: further ones are ignored, so that no agent fills the disk.
  */
 #define TIER_SERIES_PER_DAY 20000
 

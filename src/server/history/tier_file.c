@@ -463,26 +463,44 @@ void history_mark_done(struct history_mark *m)
     *m = (struct history_mark){0};
 }
 
-int tier_file_add_mark(struct tier_file *f,
-                       const struct series_key *key,
+/* Inserts a mark; *ret_n: the number of rows, 0 if the same mark exists. */
+static int mark_insert(struct tier_file *f,
+                       int64_t series,
                        const struct history_mark *m,
+                       int64_t *ret_n,
                        struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int64_t series;
-    int r = series_make(f, key, &series, err);
+    int r = query_init(&q, f->store, sql[STMT_ADD_MARK], err);
 
-    if (r == 0 && series == 0)
-        return 0;
-    if (r == 0)
-        r = query_init(&q, f->store, sql[STMT_ADD_MARK], err);
     if (r < 0)
         return r;
     query_i64(&q, ":series", series);
     query_i64(&q, ":at_ms", m->at_ms);
     query_text(&q, ":kind", m->kind);
     query_text(&q, ":text", m->text);
-    return query_run(&q, NULL, err);
+    return query_run(&q, ret_n, err);
+}
+
+int tier_file_add_mark(struct tier_file *f,
+                       const struct series_key *key,
+                       const struct history_mark *m,
+                       struct error *err)
+{
+    _cleanup_free_ char *count = xasprintf("marks %s", key->host);
+    int64_t series, n_marks, n = 0;
+    int r = tier_file_get(f, count, &n_marks, err);
+
+    if (r == 0 && n_marks >= (int64_t)f->max_series) {
+        f->n_left_out++;
+        return 0;
+    }
+    if (r == 0)
+        r = series_make(f, key, &series, err);
+    if (r < 0 || series == 0)
+        return r;
+    r = mark_insert(f, series, m, &n, err);
+    return r < 0 || n == 0 ? r : tier_file_set(f, count, n_marks + n, err);
 }
 
 int tier_file_read_marks(struct tier_file *f,

@@ -22,7 +22,7 @@ struct series_key {
     const char *host, *name; /* name "": the host itself */
 };
 
-/* max_series: per host. -ENOENT if there is no such file and `may_create` is false. */
+/* max_series: of series per host, and also of its marks. -ENOENT if there is no such file and `may_create` is false. */
 int tier_file_open(struct tier_file **ret,
                    const char *dir,
                    const char *path,
@@ -44,7 +44,7 @@ int tier_file_put(struct tier_file *f,
                   const struct series_key *key,
                   const struct history_rows *rows,
                   struct error *err) _nodiscard_;
-/* How many calls were ignored since the opening because the host had too many series. */
+/* How many calls were ignored since the opening because the host had too many series or marks. */
 size_t tier_file_n_left_out(const struct tier_file *f);
 
 /* Calls `fn` with each chunk that overlaps [from, to), oldest first, with the columns of the mask;
@@ -86,7 +86,7 @@ struct history_mark {
     char *text; /* details, or "" */
 };
 void history_mark_done(struct history_mark *m);
-/* Does nothing if the same mark exists. */
+/* Does nothing if the same mark exists, or if the host has its maximum of marks. */
 int tier_file_add_mark(struct tier_file *f,
                        const struct series_key *key,
                        const struct history_mark *m,
