@@ -259,7 +259,7 @@ test('programs and images are downloaded with a registration token only, whole, 
   assert.deepEqual(config.Entrypoint, ['/dockmon-agent']);
   assert.deepEqual(config.Volumes, { '/data': {} });
   assert.deepEqual(config.Labels, { 'dockmon.protect': 'true' });
-  assert.ok(config.Env.includes('DATA_PATH=/data'));
+  for (const variable of ['DATA_PATH=/data', 'LOG_JSON=true']) assert.ok(config.Env.includes(variable), variable);
   const dockerfile = await readFile(join(ROOT, 'packaging/docker/Dockerfile.agent'), 'utf8');
   const seconds = (name) => Number(new RegExp(`--${name}=(\\d+)s`).exec(dockerfile)[1]) * 1e9;
   assert.deepEqual(config.Healthcheck, { Test: ['CMD', '/dockmon-agent', '--check'], Interval: seconds('interval'), Timeout: seconds('timeout'), StartPeriod: seconds('start-period') });

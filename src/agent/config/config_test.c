@@ -82,7 +82,7 @@ static void test_defaults(void **state)
     assert_null(run.config.agent_name);
     assert_false(run.config.is_insecure);
     assert_false(run.config.force_unique);
-    assert_true(run.config.log_json);
+    assert_false(run.config.log_json); /* as the server's log */
     assert_int_equal(run.config.log_level, LOG_LEVEL_INFO);
     assert_int_equal(run.config.reconnect_initial_ms, 1000);
     assert_int_equal(run.config.reconnect_max_ms, 60000);
