@@ -19,8 +19,9 @@
 #define HTTP_TIMEOUT_MS 10000
 #define MAX_BODY        ((size_t)64 * 1024)
 #define MAX_MESSAGE     ((size_t)64 * 1024)
+#define SCRIPT_START    "#!/bin/sh\n"
 
-enum step { STEP_ENGINE, STEP_HTTP, STEP_WEBSOCKET, STEP_END };
+enum step { STEP_ENGINE, STEP_HTTP, STEP_TOKEN, STEP_WEBSOCKET, STEP_END };
 
 struct check {
     struct loop *loop;
@@ -28,6 +29,7 @@ struct check {
     struct buf *out;
     bool has_failed;
     bool has_http;     /* an HTTP server answered on the URL */
+    bool will_join;    /* no permanent token: the registration token decides */
     bool has_endpoint; /* it accepted a WebSocket connection */
     enum step step;
     struct loop_timer timer;
@@ -120,6 +122,7 @@ static void check_token(struct check *c)
         say_ok(c, "data directory %s: writable, the permanent token is set by PERMANENT_TOKEN",
                dir);
     } else if (r == -ENOENT) {
+        c->will_join = true;
         say_ok(c,
                "data directory %s: writable, no permanent token yet: the agent will register with "
                "REGISTRATION_TOKEN",
@@ -265,6 +268,63 @@ static void check_http(struct check *c)
     }
 }
 
+/*
+ * The server hands out its installation script for a valid registration token only, which stays
+ * usable. A server of another kind has no such script, so its answer decides nothing.
+ */
+static void on_script(void *owner, const struct http_result *result)
+{
+    struct check *c = owner;
+    bool is_script = result->code >= 0 && result->size >= strlen(SCRIPT_START) &&
+                     memcmp(result->body, SCRIPT_START, strlen(SCRIPT_START)) == 0;
+
+    c->call = NULL;
+    if (is_script && result->status == 401) {
+        say_wrong(c, "registration token: the server refuses it: it is unknown, used or expired; "
+                     "`dockmon token create` prints a new line");
+    } else if (is_script && result->status == 200) {
+        say_ok(c, "registration token: the server accepts it");
+    } else {
+        say_note(c, "registration token: this server tells only when the agent registers whether "
+                    "it is valid");
+    }
+    next_step(c);
+}
+
+static void check_registration(struct check *c)
+{
+    const struct config *config = c->config;
+    _cleanup_(token_freep) char *value = NULL;
+    _cleanup_free_ char *path = xasprintf("%s/install.sh", config->http_prefix);
+    struct error err = ERROR_INIT;
+    int r;
+
+    if (!c->has_http || !c->will_join || !config->registration_token || config->is_exposed) {
+        next_step(c);
+        return;
+    }
+    value = xasprintf("Bearer %s", config->registration_token);
+    r = http_call_start(
+        &c->call, c->loop,
+        &(struct http_call_options){
+            .address = config->http_address,
+            .method = "GET",
+            .path = path,
+            .headers = (const struct http_header[]){{.name = "Authorization", .value = value}},
+            .n_headers = 1,
+            .max_body = MAX_BODY,
+            .timeout_ms = HTTP_TIMEOUT_MS,
+            .is_insecure = config->is_insecure,
+            .done = on_script,
+            .owner = c,
+        },
+        &err);
+    if (r < 0) {
+        say_note(c, "registration token: it was not checked: %s", err.msg);
+        next_step(c);
+    }
+}
+
 static void on_open(void *owner)
 {
     struct check *c = owner;
@@ -326,6 +386,7 @@ static void start_step(struct check *c)
     switch (c->step) {
     case STEP_ENGINE: check_engine(c); break;
     case STEP_HTTP: check_http(c); break;
+    case STEP_TOKEN: check_registration(c); break;
     case STEP_WEBSOCKET: check_websocket(c); break;
     case STEP_END: loop_stop(c->loop); break;
     }

@@ -93,7 +93,7 @@ test('hijacked connections: exec with input and output', async () => {
 async function check(env) {
   const data = await temporaryDirectory();
   const r = await run(bin('dockmon-agent'), ['--check'], {
-    env: { DOCKMON_URL: server.url, REGISTRATION_TOKEN: 'x', DATA_PATH: data, DOCKER_HOST: engine.host, DOCKER_TLS_VERIFY: '', DOCKER_CERT_PATH: '', ...env },
+    env: { DOCKMON_URL: server.url, REGISTRATION_TOKEN: await server.token(), DATA_PATH: data, DOCKER_HOST: engine.host, DOCKER_TLS_VERIFY: '', DOCKER_CERT_PATH: '', ...env },
   });
   await rm(data, { recursive: true });
   return r;

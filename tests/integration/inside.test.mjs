@@ -42,7 +42,7 @@ async function createAgent(name, { network = 'host', args = [], command = [], en
 
 // Runs --check inside a container; returns its output and the container's id.
 async function checkInside(name, args) {
-  const id = await createAgent(name, { args, command: ['--check'], env: { DOCKMON_URL: server.url } });
+  const id = await createAgent(name, { args, command: ['--check'], env: { DOCKMON_URL: server.url, REGISTRATION_TOKEN: await server.token() } });
   const r = await run('docker', ['start', '-a', id], { env: engine.env });
   return { id, r };
 }

@@ -96,7 +96,7 @@ test('an agent without URL and token reports what is required', async () => {
 });
 
 test('AGENT_NAME: 255 bytes are accepted, 256 are not', async () => {
-  const good = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: ` ${'n'.repeat(255)} ` }));
+  const good = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: ` ${'n'.repeat(255)} `, REGISTRATION_TOKEN: await server.token() }));
   assert.equal(good.code, 0, good.stdout + good.stderr);
   const bad = await start('dockmon-agent', ['--check'], agentEnv({ AGENT_NAME: 'n'.repeat(256) }));
   assert.equal(bad.code, 2);
@@ -124,7 +124,7 @@ test('the server reports all mistakes at once and exits with 2', async () => {
 
 test('a file of KEY=value lines configures both; flags and environment override it', async () => {
   const file = join(dir, 'agent.conf');
-  await writeFile(file, `# the agent\nDOCKMON_URL=${server.url}\nREGISTRATION_TOKEN=from-file\nDATA_PATH="${join(dir, 'agent')}"\nDOCKER_HOST=${engine.host}\n`);
+  await writeFile(file, `# the agent\nDOCKMON_URL=${server.url}\nREGISTRATION_TOKEN=${await server.token()}\nDATA_PATH="${join(dir, 'agent')}"\nDOCKER_HOST=${engine.host}\n`);
   const good = await start('dockmon-agent', ['--config', file, '--check']);
   assert.equal(good.code, 0, good.stdout + good.stderr);
   const overridden = await start('dockmon-agent', ['--config', file, '--check', '--url', 'http://127.0.0.1:1']);
@@ -173,8 +173,10 @@ test('an agent registers over plain HTTP with another machine only if that is en
   await agent.stop();
 });
 
-test('agent --check succeeds for a valid configuration', async () => {
-  const r = await start('dockmon-agent', ['--check'], agentEnv());
+test('agent --check succeeds for a valid configuration, and leaves the token usable', async () => {
+  const token = await server.token();
+  await start('dockmon-agent', ['--check'], agentEnv({ REGISTRATION_TOKEN: token }));
+  const r = await start('dockmon-agent', ['--check'], agentEnv({ REGISTRATION_TOKEN: token }));
 
   assert.equal(r.code, 0, r.stdout + r.stderr);
   assert.match(r.stdout, /^ok +engine .*version \d+/m);
@@ -182,6 +184,16 @@ test('agent --check succeeds for a valid configuration', async () => {
   assert.match(r.stdout, /^ok +agent endpoint .*accepts connections/m);
   assert.match(r.stdout, /All checks passed/);
   assert.doesNotMatch(r.stdout, /WRONG/);
+  assert.match(r.stdout, /^(ok|note) +registration token: /m);
+  assert.ok(!`${r.stdout}${r.stderr}`.includes(token), 'the token is a secret');
+});
+
+test('agent --check fails when the server refuses the registration token', async () => {
+  const r = await start('dockmon-agent', ['--check'], agentEnv());
+
+  assert.equal(r.code, 1, r.stdout + r.stderr);
+  assert.match(r.stdout, /^WRONG +registration token: the server refuses it.*`dockmon token create`/m);
+  assert.doesNotMatch(r.stdout, /All checks passed/);
   assert.doesNotMatch(r.stdout + r.stderr, /registration-token/, 'the token is a secret');
 });
 
