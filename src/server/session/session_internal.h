@@ -119,7 +119,9 @@ struct agent_record {
     uint64_t late_epoch;                              /* of the newest late batch; 0: none */
     int64_t late_at_ms;                               /* the newest time of its late batches */
     uint64_t late_since_ms;                           /* monotonic: since that epoch */
-    unsigned n_late_dropped;
+    int64_t stray_at_ms;      /* the newest time of its other batches that were not about now */
+    uint64_t stray_since_ms;  /* monotonic: when these times last went back */
+    unsigned n_unordered;     /* batches that were dropped for their time */
     uint64_t samples_paid_ms; /* monotonic time at which its samples are within the rate */
     int64_t samples_day;      /* number of the UTC day that samples_of_day counts */
     uint64_t samples_of_day;  /* bytes */

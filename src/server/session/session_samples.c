@@ -196,19 +196,11 @@ static void drop_samples(struct samples *s)
     s->has_host = false;
 }
 
-/*
- * An agent sends what it has kept in the order in which it was measured. Batches whose time goes
- * back would make the history rewrite its files again and again, at the expense of other hosts.
- * Their samples are dropped; the batch is acknowledged all the same. A new epoch may begin at any
- * time again, but not more often than an agent restarts.
- */
-static void check_order(struct session *se, struct samples *s)
+/* A new epoch may begin at any time again, but not more often than an agent restarts. */
+static bool is_late_in_order(struct agent_record *record, const struct samples *s)
 {
-    struct agent_record *record = map_find(&se->owner->records, se->agent_id);
     uint64_t now_ms = time_monotonic_ms();
 
-    if (!record || !s->is_late || s->epoch == 0)
-        return;
     if (record->late_epoch != s->epoch &&
         (record->late_epoch == 0 || now_ms - record->late_since_ms >= EPOCH_MS)) {
         record->late_epoch = s->epoch;
@@ -218,12 +210,46 @@ static void check_order(struct session *se, struct samples *s)
     if (s->at_ms >= record->late_at_ms - CLOCK_SLACK_MS) {
         if (s->at_ms > record->late_at_ms && s->at_ms <= time_utc_ms())
             record->late_at_ms = s->at_ms;
-        return;
+        return true;
     }
-    if (record->n_late_dropped++ == 0) {
-        log_warn(LOG_FIELDS("host", se->host_id),
-                 "late samples dropped: their time goes back by %lld s",
-                 (long long)(record->late_at_ms - s->at_ms) / 1000);
+    return false;
+}
+
+/*
+ * The times of a clock that was never in step with ours are not corrected. It may be set back, but
+ * not more often than an agent restarts.
+ */
+static bool is_stray_in_order(struct agent_record *record, const struct samples *s)
+{
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (s->at_ms < record->stray_at_ms - CLOCK_SLACK_MS) {
+        if (record->stray_since_ms > 0 && now_ms - record->stray_since_ms < EPOCH_MS)
+            return false;
+        record->stray_since_ms = now_ms;
+        record->stray_at_ms = s->at_ms;
+    }
+    if (s->at_ms > record->stray_at_ms)
+        record->stray_at_ms = s->at_ms;
+    return true;
+}
+
+/*
+ * An agent sends what it has kept in the order in which it was measured, and other batches at once.
+ * Batches whose time goes back would make the history rewrite its files again and again, at the
+ * expense of other hosts. Their samples are dropped; the batch is acknowledged all the same.
+ */
+static void check_order(struct session *se, struct samples *s)
+{
+    struct agent_record *record = map_find(&se->owner->records, se->agent_id);
+
+    if (!record || (s->is_late ? is_late_in_order(record, s)
+                               : llabs(time_utc_ms() - s->at_ms) <= CLOCK_SLACK_MS ||
+                                     is_stray_in_order(record, s)))
+        return;
+    if (record->n_unordered++ == 0) {
+        log_warn(LOG_FIELDS("host", se->host_id), "%ssamples dropped: their time goes back",
+                 s->is_late ? "late " : "");
     }
     drop_samples(s);
 }

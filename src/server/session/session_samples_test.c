@@ -379,6 +379,45 @@ static void test_late_batches_must_not_go_back(void **state)
     fake_ws_end(ws, 1000);
 }
 
+/* Neither epoch 0 nor batches that are not marked as late are a way around that. */
+static void test_no_batches_of_random_times_are_kept(void **state)
+{
+    static const struct {
+        bool is_late;
+        int64_t minutes_ago;
+        bool is_kept;
+    } steps[] = {
+        {true,  100, true },
+        {true,  50,  true },
+        {true,  90,  false},
+        {false, 100, true },
+        {false, 90,  true },
+        {false, 95,  true }, /* the clock was set back */
+        {false, 50,  true },
+        {false, 90,  false},
+        {false, -60, true },
+        {false, 49,  false},
+        {false, 0,   true },
+    };
+    struct fixture *f = *state;
+    struct fleet_host *h;
+    struct ws *ws = join(f, true, &h);
+    struct container_sample c;
+    struct samples s;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        init_batch(&s, &c, i);
+        s.epoch = 0;
+        s.is_late = steps[i].is_late;
+        s.at_ms = time_utc_ms() - steps[i].minutes_ago * MINUTE;
+        send_batch(ws, &s);
+        if ((f->last_batch_containers == 1) != steps[i].is_kept)
+            fail_msg("step %zu", i);
+    }
+    assert_int_equal(f->n_batches, ARRAY_LEN(steps)); /* all are acknowledged */
+    fake_ws_end(ws, 1000);
+}
+
 /* 100 MiB of batches at once. */
 static void test_the_rate_of_samples_is_limited(void **state)
 {
@@ -452,6 +491,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_of_late_batch_is_corrected_by_its_age,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_late_batches_must_not_go_back, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_no_batches_of_random_times_are_kept, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_samples_of_a_day_are_limited, fixture_setup,
                                         fixture_teardown),
