@@ -60,10 +60,9 @@ test('--help and --version work with any other mistake', async () => {
 });
 
 test('the agent reports all mistakes at once and exits with 2', async () => {
-  const r = await start('dockmon-agent', ['--reconnect-max=never', '--no-such-flag'], {
+  const r = await start('dockmon-agent', ['--reconnect-max=never', '--insecure-skip-verify=maybe', '--no-such-flag'], {
     DOCKMON_URL: 'ftp://server',
     REGISTRATION_TOKEN: 'not a token',
-    INSECURE_SKIP_VERIFY: 'maybe',
     FORCE_UNIQUE_REGISTRATION: 'true',
     RECONNECT_INITIAL: 'soon',
     DATA_PATH: 'relative',
@@ -76,7 +75,7 @@ test('the agent reports all mistakes at once and exits with 2', async () => {
     /no-such-flag/,
     /DOCKMON_URL=ftp:\/\/server: expected http:\/\//,
     /REGISTRATION_TOKEN=\(secret\): expected 1 to 255 characters/,
-    /INSECURE_SKIP_VERIFY=maybe: expected true or false/,
+    /--insecure-skip-verify=maybe .*: expected true or false/,
     /FORCE_UNIQUE_REGISTRATION=true: expected AGENT_NAME/,
     /RECONNECT_INITIAL=soon: expected a duration/,
     /--reconnect-max=never.*: expected a duration/,
