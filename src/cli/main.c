@@ -115,9 +115,25 @@ static bool is_group(const char *word)
     return verb_each_of_group(word, NULL, NULL) > 0;
 }
 
+/* `words` are those behind `help`. */
+static int print_help_of(size_t n, char **words)
+{
+    size_t n_taken = 0;
+    const struct verb *v = verb_find((const char *const *)words, n, &n_taken);
+
+    if (v)
+        return print_verb_help(v);
+    if (n == 0)
+        return print_help();
+    if (is_group(words[0]))
+        return print_group(words[0], NULL);
+    output_error("unknown command: %s; see `dockmon --help`", words[0]);
+    return 1;
+}
+
 static int run_words(size_t n, char **words)
 {
-    const char *name = n > 0 ? words[0] : "help";
+    const char *name = n > 0 ? words[0] : "";
     size_t n_taken = 0;
     const struct verb *v = verb_find((const char *const *)words, n, &n_taken);
 
@@ -131,16 +147,10 @@ static int run_words(size_t n, char **words)
         output_line("dockmon version %s", DOCKMON_VERSION);
         return 0;
     }
-    if (str_eq(name, "--help") || str_eq(name, "-h") || str_eq(name, "help")) {
-        v = n > 1 ? verb_find((const char *const *)words + 1, n - 1, &n_taken) : NULL;
-        if (v)
-            return print_verb_help(v);
-        if (n > 1 && is_group(words[1]))
-            return print_group(words[1], NULL);
-        if (n < 2 || name[0] == '-')
-            return print_help();
-        name = words[1];
-    }
+    if (n == 0)
+        return print_help();
+    if (str_eq(name, "--help") || str_eq(name, "-h") || str_eq(name, "help"))
+        return print_help_of(n - 1, words + 1);
     output_error("unknown command: %s; see `dockmon --help`", name);
     return name[0] == '-' ? EXIT_USAGE : 1;
 }

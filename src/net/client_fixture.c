@@ -96,10 +96,11 @@ static void read_request(struct test_server *s, const struct peer *p)
         s->request_size += (size_t)n;
         s->request[s->request_size] = '\0';
         end = strstr(s->request, "\r\n\r\n");
-        if (end && strcasestr(s->request, "\r\nTransfer-Encoding: chunked\r\n"))
+        if (end && strcasestr(s->request, "\r\nTransfer-Encoding: chunked\r\n")) {
             want = strstr(end, "\r\n0\r\n\r\n") ? s->request_size : SIZE_MAX;
-        else if (end)
+        } else if (end) {
             want = (size_t)(end + 4 - s->request) + body_size(s->request);
+        }
     }
 }
 

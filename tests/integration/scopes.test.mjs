@@ -359,7 +359,7 @@ test('a shell out of scope is refused, and an open shell ends when the scope doe
   assert.equal(await why(hosts.alpha, hosts.alpha.db), 'No such container');
   assert.equal(await why(hosts.alpha, 'f'.repeat(64)), 'No such container');
   for (const action of ['stat', 'out', 'in']) {
-    const copy = async (host, id, path = '/x') => (await ending(await Shell.open(server, c.key, host.hostId, id, { copy: { action, path } }))).reason;
+    const copy = async (host, id, path = '/x') => (await (await Shell.open(server, c.key, host.hostId, id, { copy: { action, path } })).closed).reason;
     assert.equal(await copy(hosts.beta, hosts.beta.web), 'Host not found');
     assert.equal(await copy(hosts.alpha, hosts.alpha.db), 'No such container');
     assert.match(await copy(hosts.alpha, hosts.alpha.web), /^The agent of \S+ is too old for cp$/);

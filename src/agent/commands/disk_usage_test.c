@@ -114,8 +114,10 @@ static json_t *parse(const char *text)
 
     assert_true(strlen(text) < sizeof(copy));
     str_copy(copy, sizeof(copy), text);
-    for (char *p = copy; *p; p++)
-        *p = *p == '\'' ? '"' : *p;
+    for (char *p = copy; *p; p++) {
+        if (*p == '\'')
+            *p = '"';
+    }
     return json_text_parse(copy, strlen(copy), 0, NULL);
 }
 

@@ -151,7 +151,7 @@ static void warn_of_cut(const struct events *ev, const struct event *e)
 }
 
 /* State that depends on events is read again. */
-static void note_gap(struct events *ev)
+static void report_gap(struct events *ev)
 {
     facts_clear(ev->facts);
     listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
@@ -166,7 +166,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
     if (r < 0) {
         log_warn(NULL, "an event of the engine is lost, all containers are read again: %s",
                  err.msg);
-        note_gap(ev);
+        report_gap(ev);
         return;
     }
     if (e.time_ns > ev->last_ns)
@@ -200,7 +200,7 @@ static void on_long_line(struct events *ev)
     } else {
         log_warn(NULL, "an event of the engine is longer than %zu bytes and is lost", MAX_LINE);
     }
-    note_gap(ev);
+    report_gap(ev);
 }
 
 static void on_stream_data(void *owner, const void *data, size_t size)
@@ -289,12 +289,6 @@ static void retry_later(struct events *ev, const char *why)
 }
 
 /* State that is derived from events is read again: some may have been missed. */
-static void report_gap(struct events *ev)
-{
-    facts_clear(ev->facts);
-    listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
-}
-
 /*
  * A socket proxy may allow the lists, but not the events. Then changes are found by reading the
  * lists now and then, and the host shows why it is slow.
@@ -428,9 +422,9 @@ static void on_probe(void *owner, const struct engine_reply *reply)
         _cleanup_free_ char *why = xasprintf("%s%s%s", reply->message, advice ? "; " : "",
                                              advice ? advice : "");
 
+        /* the end of its stream was logged before */
         if (set_trouble(ev, NOTICE_NO_ANSWER, why) && advice && ev->is_failing)
-            log_warn(NULL, NOTICE_NO_ANSWER ": %s",
-                     why); /* the end of its stream was logged before */
+            log_warn(NULL, NOTICE_NO_ANSWER ": %s", why);
         retry_later(ev, why);
     } else {
         open_stream(ev);

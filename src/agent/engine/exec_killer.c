@@ -1,4 +1,5 @@
 #include "agent/engine/exec_killer.h"
+#include "agent/engine/process_mark.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -7,18 +8,13 @@
 #include "base/str.h"
 #include "proto/json_text.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_ENVIRON   ((size_t)256 * 1024)
 #define CHECK_MS      300 /* between two checks of the process */
 #define MAX_CHECKS    10
 #define CALL_MS       10000
@@ -132,73 +128,16 @@ void exec_killer_make_mark(struct exec_killer *k, char ret[EXEC_MARK_SIZE])
     (void)snprintf(ret, EXEC_MARK_SIZE, "%s%s", get_prefix(k), random);
 }
 
-/* --- the host's processes --------------------------------------------------------------------- */
-
-static bool has_mark(const char *pid, const char *mark, char *room)
-{
-    char path[64];
-    _cleanup_close_ int fd = -1;
-    size_t size = 0;
-    ssize_t n;
-
-    (void)snprintf(path, sizeof(path), "/proc/%.16s/environ", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    while (size < MAX_ENVIRON && (n = read(fd, room + size, MAX_ENVIRON - size)) > 0)
-        size += (size_t)n;
-    return size > 0 && memmem(room, size, mark, strlen(mark));
-}
-
-/*
- * The descriptor of the process is opened before its environment is read, so that the signal never
- * reaches another process that got the same number in between. Kernels before 5.3 have none.
- */
-static bool signal_if_marked(const char *name, const char *mark, char *room, int number)
-{
-    _cleanup_close_ int fd = -1;
-    uint64_t pid;
-
-    if (!isdigit((unsigned char)name[0]) || parse_u64(name, INT32_MAX, &pid) < 0)
-        return false;
-    fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-    if (fd < 0 && errno != ENOSYS && errno != EPERM)
-        return false; /* it has ended */
-    if (!has_mark(name, mark, room))
-        return false;
-    return (fd >= 0 ? syscall(SYS_pidfd_send_signal, fd, number, NULL, 0)
-                    : kill((pid_t)pid, number)) == 0;
-}
-
-/*
- * Returns the number of processes that were signalled. A mark is random: a process that carries it
- * was started by this agent, whatever its namespace.
- */
-static unsigned signal_marked(const char *mark, int number)
-{
-    _cleanup_free_ char *room = xmalloc(MAX_ENVIRON);
-    DIR *dir = opendir("/proc");
-    const struct dirent *e;
-    unsigned n = 0;
-
-    while (dir && (e = readdir(dir))) { // NOLINT(concurrency-mt-unsafe): the stream is our own
-        n += signal_if_marked(e->d_name, mark, room, number);
-    }
-    if (dir)
-        (void)closedir(dir);
-    return n;
-}
-
 static void on_sweep_timer(struct loop_timer *t)
 {
     const struct exec_killer *k = CONTAINER_OF(t, struct exec_killer, sweep_timer);
 
-    (void)signal_marked(k->prefix, SIGKILL);
+    (void)process_mark_signal(k->prefix, SIGKILL);
 }
 
 void exec_killer_sweep(struct exec_killer *k)
 {
-    unsigned n = signal_marked(get_prefix(k), SIGHUP);
+    unsigned n = process_mark_signal(get_prefix(k), SIGHUP);
 
     if (!n)
         return;
@@ -337,7 +276,7 @@ static void on_checked(void *owner, const struct engine_reply *reply)
         return;
     }
     t->has_signalled = true;
-    if (signal_marked(t->mark, is_kill ? SIGKILL : SIGHUP)) {
+    if (process_mark_signal(t->mark, is_kill ? SIGKILL : SIGHUP)) {
         wait_and_check(t);
     } else {
         signal_inside(t, is_kill ? "KILL" : "HUP");

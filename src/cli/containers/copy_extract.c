@@ -251,9 +251,9 @@ static int drain(struct copy_stream *s, struct error *err)
     size_t size;
     int r;
 
-    do
+    do {
         r = copy_stream_read(s, &data, &size, err);
-    while (r == 0 && size > 0);
+    } while (r == 0 && size > 0);
     return r;
 }
 

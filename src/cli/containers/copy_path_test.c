@@ -94,9 +94,10 @@ static void test_plans(void **state)
         int r = copy_plan_make(&cases[i].from, &cases[i].to, &plan, &err);
 
         if (r != cases[i].code || !str_eq(plan.dir, cases[i].dir) ||
-            !str_eq(plan.name, cases[i].name))
+            !str_eq(plan.name, cases[i].name)) {
             fail_msg("%s to %s: %d %s %s", cases[i].from.path, cases[i].to.path, r, plan.dir,
                      plan.name);
+        }
         copy_plan_done(&plan);
     }
 }

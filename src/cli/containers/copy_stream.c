@@ -8,6 +8,7 @@
 #include "cli/common/text.h"
 #include "net/ws.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -258,6 +259,7 @@ int copy_stat_fetch(struct client *c,
 
     if (r < 0)
         return r;
+    assert(s);
     while (s->ws)
         loop_run(s->loop);
     return s->is_complete ? parse_stat(s->stat, ret, err) : fail(s, err);

@@ -46,9 +46,10 @@ static char *format_status(const json_t *host, const void *owner)
     _cleanup_free_ char *age = container_stale_age(host, "last_checked", time_utc_ms());
 
     (void)owner;
-    if (is_down || !is_online(host))
+    if (is_down || !is_online(host)) {
         return xasprintf("%s%s%s", is_down ? "engine down" : member_text(host, "status"),
                          age ? " " : "", age ? age : "");
+    }
     return xstrdup(*member_text(host, "error") ? "error" : member_text(host, "status"));
 }
 

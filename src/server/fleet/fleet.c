@@ -313,22 +313,22 @@ static void charge(struct fleet_host *h, size_t more, size_t less)
 /*
  * Inserts or replaces one element. False: it could not be decoded, or there is no room for it.
  */
-static bool put_element(struct fleet_host *h, json_t *element)
+static bool put_element(struct fleet_host *h, json_t *received)
 {
     _cleanup_(container_freep) struct fleet_container *c = NULL;
     _cleanup_free_ char *text = NULL;
     json_auto_t *small = NULL;
     struct fleet_container *old;
-    const char *id = get_element_id(element);
-    const json_t *whole = element;
+    const char *id = get_element_id(received);
+    const json_t *kept = received;
     size_t size;
 
-    text = json_text_write(element, &size);
-    if (size > FLEET_MAX_ELEMENT && json_is_object(element)) {
-        small = element_reduce(element);
-        element = small;
+    text = json_text_write(kept, &size);
+    if (size > FLEET_MAX_ELEMENT && json_is_object(kept)) {
+        small = element_reduce(received);
+        kept = small;
         free(text);
-        text = json_text_write(element, &size);
+        text = json_text_write(kept, &size);
     }
     old = id ? map_find(&h->containers, id) : NULL;
     if (old && is_same(old, text)) {
@@ -338,13 +338,13 @@ static bool put_element(struct fleet_host *h, json_t *element)
     if (!old && h->containers.size >= h->max_containers)
         return false;
 
-    c = decode_container(element, TAKE_PTR(text));
+    c = decode_container(kept, TAKE_PTR(text));
     if (!c || !has_room(h, c->cost, old ? old->cost : 0))
         return false;
 
     c->is_seen = true;
     c->is_cut = (old && old->is_cut) ||
-                element_warn_of_cut(h, c->id, element_find_cut(whole, element));
+                element_warn_of_cut(h, c->id, element_find_cut(received, kept));
     if (old && has_processes(c)) {
         c->sample = old->sample;
         c->own_sample_version = old->own_sample_version;

@@ -16,6 +16,7 @@
 #include "proto/error_code.h"
 #include "proto/json_text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -209,9 +210,10 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
         fleet_find_container(h, s->container_ref, &c) < 0 ||
         !scope_allows_container(&s->socket.who.scope, h, c))
         return error_code_sentence(CODE_NO_SUCH_CONTAINER);
-    if (own_containers_has(h, &(struct own_subject){c->id, c->name, c->labels}))
+    if (own_containers_has(h, &(struct own_subject){c->id, c->name, c->labels})) {
         return s->copy ? "DockMon's own containers cannot be copied from or to"
                        : "DockMon's own containers cannot be entered";
+    }
     s->agent_id = xstrdup(h->agent.id);
     s->host_id = xstrdup(h->row.id);
     s->host_name = xstrdup(h->row.name);
@@ -290,9 +292,10 @@ bool shell_knows_copy(const struct shell *s)
     size_t size = s->path ? strlen(s->path) : 0;
 
     for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
-        if (str_eq(s->copy, actions[i]))
+        if (str_eq(s->copy, actions[i])) {
             return size > 0 && size <= SHELL_MAX_PATH && s->path[0] == '/' &&
                    str_is_utf8(s->path, size);
+        }
     }
     return false;
 }
@@ -320,6 +323,7 @@ void shell_start(struct shell *s, const json_t *asked)
     const char *fault = find_target(s, &h);
     _cleanup_free_ char *what = NULL, *inability = NULL;
 
+    assert(fault || h);
     if (!fault)
         inability = find_inability(s, asked, h);
     if (fault || inability) {
