@@ -86,7 +86,7 @@ static void answer(const struct connection *c, const struct fake_line *line)
             send_all(c->fd, p, 1);
     } else {
         size = strlen(text);
-        for (char *p = strchr(text, '\xfe'); p; p = strchr(p + 1, '\xfe'))
+        for (char *p = strchr(text, 0xfe); p; p = strchr(p + 1, 0xfe))
             *p = '\0';
         send_all(c->fd, text, size);
     }

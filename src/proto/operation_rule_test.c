@@ -64,8 +64,9 @@ static void test_each_pair(void **state)
 
 static enum operation_rule rule_of(enum operation_id running, enum operation_id arriving_id)
 {
-    return operation_rule((struct rule_subject){.id = running},
-                          (struct rule_subject){.id = arriving_id});
+    struct rule_subject first = {.id = running}, second = {.id = arriving_id};
+
+    return operation_rule(first, second);
 }
 
 /* The operations of older servers have the same rules under their own names. */

@@ -488,7 +488,7 @@ int tier_file_add_mark(struct tier_file *f,
                        struct error *err)
 {
     _cleanup_free_ char *count = xasprintf("marks %s", key->host);
-    int64_t series, n_marks, n = 0;
+    int64_t series = 0, n_marks = 0, n = 0;
     int r = tier_file_get(f, count, &n_marks, err);
 
     if (r == 0 && n_marks >= (int64_t)f->max_series) {

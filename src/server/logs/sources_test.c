@@ -177,6 +177,7 @@ static void send_line(struct follow *w, size_t size)
 
 static void delete_host(struct follow *w)
 {
+    fixture_run_jobs(w->f); /* the store belongs to one thread at a time */
     assert_int_equal(hosts_delete(w->f->store.store, w->j.host_id, NULL), 0);
     sessions_drop_agent(w->f->sessions, w->j.agent_id, "Host deleted");
     fleet_drop_host(w->f->fleet, w->j.host_id);
