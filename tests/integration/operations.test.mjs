@@ -1,6 +1,7 @@
 // Every container operation through REST, asserted on the engine's own state.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Shell } from './lib/shell.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
 
@@ -144,6 +145,10 @@ test('the container of the agent is spared by its id, also when it was renamed',
       assert.equal(code, 'own_container');
     }
     assert.equal((await world.client.delete(path({ id: ref }), { status: 403 })).code, 'own_container');
+    for (const copy of [undefined, { action: 'stat', path: '/' }, { action: 'out', path: '/' }, { action: 'in', path: '/tmp' }]) {
+      const s = await Shell.open(world.server, world.client.key, world.host.id, ref, { copy });
+      assert.match((await s.closed).reason, /belongs to DockMon, it cannot (enter|copy files from or to) itself/);
+    }
     assert.equal(await engine.state(c.id), 'running');
   };
 

@@ -210,6 +210,25 @@ static void test_spares_the_container_of_the_agent(void **state)
     }
 }
 
+/* Shells and copies are no commands, but their container is checked by the same guard. */
+static void test_refuses_to_enter_the_container_of_the_agent(void **state)
+{
+    static const enum operation_id refused[] = {OPERATION_SHELL, OPERATION_COPY};
+    struct policy policy;
+    struct guard *guard;
+
+    (void)state;
+    assert_int_equal(policy_parse("full", &policy, NULL), 0);
+    guard = guard_new(&policy, "aaaaaaaaaaaa");
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        _cleanup_free_ char *own = guard_refuse_own(guard, A, refused[i]);
+
+        assert_non_null(own);
+        assert_null(guard_refuse_own(guard, "bbbbbbbbbbbb", refused[i]));
+    }
+    guard_free(guard);
+}
+
 /* ping needs no engine: it ends before operation_start() returns. */
 static void test_ends_at_once(void **state)
 {
@@ -244,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_records_each_step_before_its_request),
         cmocka_unit_test(test_ends_at_once),
         cmocka_unit_test(test_spares_the_container_of_the_agent),
+        cmocka_unit_test(test_refuses_to_enter_the_container_of_the_agent),
         cmocka_unit_test(test_free_ends_it_without_a_report),
     };
 

@@ -71,17 +71,26 @@ bool guard_is_own(const struct guard *g, const char *container)
     return g->own_container && str_starts_with(container, g->own_container);
 }
 
-char *guard_refuse_own(const struct guard *g, const char *container, enum operation_id operation)
+/* The verb of an operation that would harm the container of the agent; NULL: it would not. */
+static const char *find_harm(enum operation_id operation)
 {
     const struct operation_spec *spec = operation_spec(operation);
-    bool is_harmful = spec->effect == EFFECT_ENDS || spec->flags & SPARES_OWN ||
-                      operation == OPERATION_SHELL;
 
-    if (!is_harmful || !guard_is_own(g, container))
+    if (operation == OPERATION_SHELL)
+        return "enter";
+    if (operation == OPERATION_COPY) /* out, it has the permanent token */
+        return "copy files from or to";
+    return spec->effect == EFFECT_ENDS || spec->flags & SPARES_OWN ? spec->word : NULL;
+}
+
+char *guard_refuse_own(const struct guard *g, const char *container, enum operation_id operation)
+{
+    const char *harm = find_harm(operation);
+
+    if (!harm || !guard_is_own(g, container))
         return NULL;
     return xasprintf("Permission denied: container %.*s belongs to DockMon, it cannot %s itself",
-                     STR_CUT(container, CONTAINER_SHORT_ID_LEN),
-                     operation == OPERATION_SHELL ? "enter" : spec->word);
+                     STR_CUT(container, CONTAINER_SHORT_ID_LEN), harm);
 }
 
 /* An unreadable label forbids every operation that labels can forbid (fail closed). */

@@ -50,9 +50,10 @@ char *guard_refuse_container(const struct guard *g,
                              enum operation_id operation) _nodiscard_;
 
 /*
- * Why the operation would end, rename or enter the container (a full id) that the agent runs in, as
- * text to be freed; NULL: it would not. Names and labels do not matter, because every container
- * can have them.
+ * Returns why the operation must not be carried out on the container (a full id) that the agent
+ * runs in, as text to be freed: it would end, rename or enter it, or copy its files, which include
+ * the permanent token. NULL: it may be. Names and labels do not matter, because every container can
+ * have them.
  */
 char *guard_refuse_own(const struct guard *g, const char *container, enum operation_id operation)
     _nodiscard_;

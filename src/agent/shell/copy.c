@@ -272,12 +272,13 @@ static int send_request(struct copy *c, struct error *err)
 static void run(struct copy *c)
 {
     _cleanup_free_ char *why = guard_refuse_container(c->o.guard, c->container, OPERATION_COPY);
+    _cleanup_free_ char *own = guard_refuse_own(c->o.guard, c->container, OPERATION_COPY);
     struct error err = ERROR_INIT;
     int r;
 
     set_state(c, COPY_RUNNING);
-    if (why) {
-        fail(c, CODE_POLICY_DENIED, why);
+    if (why || own) {
+        fail(c, why ? CODE_POLICY_DENIED : CODE_OWN_CONTAINER, why ? why : own);
         return;
     }
     r = send_request(c, &err);
