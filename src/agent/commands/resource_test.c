@@ -252,6 +252,7 @@ struct fixture {
     struct network_undo *undo;
     struct loop_timer look;
     const char *awaited;
+    unsigned n_awaited; /* requests; 0: one */
 };
 
 static void set_up(struct fixture *f, const struct fake_line *lines, size_t n)
@@ -387,7 +388,7 @@ static void on_look(struct loop_timer *t)
 {
     struct fixture *f = CONTAINER_OF(t, struct fixture, look);
 
-    if (fake_engine_count(f->fake, f->awaited) > 0) {
+    if (fake_engine_count(f->fake, f->awaited) >= (f->n_awaited ? f->n_awaited : 1)) {
         loop_stop(f->loop);
     } else {
         loop_timer_start(f->loop, t, 5, on_look);
@@ -414,6 +415,31 @@ static void test_restores_after_a_cut(void **state)
     assert_int_equal(fake_engine_count(f.fake, "POST /networks/" N "/connect"), 0);
     operation_free(TAKE_PTR(f.operation));
     run_until(&f, "POST /networks/" N "/connect");
+    assert_true(fake_engine_received(f.fake, connection));
+    tear_down(&f);
+}
+
+/*
+ * Two removals are cut, the later one first, as at the end of a session. Its connection is asked
+ * for while that of the earlier one is put before it.
+ */
+static void test_restores_after_several_cuts(void **state)
+{
+    static const char later[] = "{\"Container\":\"later\"}";
+    json_auto_t *first_body = parse(connection), *later_body = parse(later);
+    struct fixture f;
+    int first = 1, second = 2; /* their addresses identify the removals */
+
+    (void)state;
+    set_up(&f, hanging, ARRAY_LEN(hanging));
+    f.undo = network_undo_new(f.engine, NULL);
+    network_undo_add(f.undo, &first, N, first_body);
+    network_undo_add(f.undo, &second, N, later_body);
+    network_undo_run(f.undo, &second);
+    network_undo_run(f.undo, &first);
+    f.n_awaited = 2;
+    run_until(&f, "POST /networks/" N "/connect");
+    assert_true(fake_engine_received(f.fake, later));
     assert_true(fake_engine_received(f.fake, connection));
     tear_down(&f);
 }
@@ -549,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_disconnects_all),
         cmocka_unit_test(test_restores_after_a_refusal),
         cmocka_unit_test(test_restores_after_a_cut),
+        cmocka_unit_test(test_restores_after_several_cuts),
         cmocka_unit_test(test_restores_after_the_end_of_the_agent),
         cmocka_unit_test(test_restores_nothing_after_the_end),
         cmocka_unit_test(test_codes),

@@ -30,7 +30,8 @@ struct network_undo {
     struct engine *engine;
     char *path;
     struct list connections;
-    struct engine_call *call; /* for the first one without a removal */
+    struct engine_call *call;
+    struct connection *current; /* that `call` connects; NULL: none */
     struct loop_timer retry;
     bool has_warned; /* the file cannot be written */
 };
@@ -169,10 +170,10 @@ static void retry_later(struct network_undo *u)
 static void on_connected(void *owner, const struct engine_reply *reply)
 {
     struct network_undo *u = owner;
-    struct connection *c = find_next(u);
+    struct connection *c = TAKE_PTR(u->current);
     const char *container;
 
-    assert(c); /* only this callback removes one that is being connected */
+    assert(c); /* only this callback frees a connection without a removal */
     container = json_text_get(c->body, "Container");
     u->call = NULL;
     if (reply->code < 0 &&
@@ -195,7 +196,7 @@ static void on_connected(void *owner, const struct engine_reply *reply)
 
 static void connect_next(struct network_undo *u)
 {
-    const struct connection *c = find_next(u);
+    struct connection *c = find_next(u);
     _cleanup_free_ char *path = NULL;
     _cleanup_free_ char *body = NULL;
     struct error err = ERROR_INIT;
@@ -211,8 +212,12 @@ static void connect_next(struct network_undo *u)
                                                    .timeout_ms = CALL_MS,
                                                    .done = on_connected,
                                                    .owner = u},
-                          &err) < 0)
+                          &err) < 0) {
         retry_later(u);
+        return;
+    }
+    /* Not always the first one any more when the engine answers: further removals can be cut. */
+    u->current = c;
 }
 
 void network_undo_start(struct network_undo *u)
