@@ -40,7 +40,9 @@ static void watch_answer(struct http_call *c)
     uint64_t now = time_monotonic_ms();
 
     if (c->max_upload) {
-        if (c->is_uploaded || stream_queued(c->exchange.stream) > 0) {
+        /* Once the answer has begun, the owner can write no more. */
+        if (c->is_uploaded || stream_queued(c->exchange.stream) > 0 ||
+            c->exchange.state == EXCHANGE_RECEIVING) {
             http_exchange_set_deadline(&c->exchange, c->timeout_ms);
         } else {
             loop_timer_stop(&c->exchange.timer); /* it is the owner's turn */
@@ -77,6 +79,8 @@ static void on_head(struct http_exchange *x)
 {
     const struct http_parser *p = &x->parser;
 
+    if (call_of(x)->max_upload)
+        watch_answer(call_of(x));
     if (is_streamed(call_of(x)) && call_of(x)->on_open) {
         call_of(x)->on_open(x->owner);
         return;
@@ -130,6 +134,8 @@ static int start(struct http_call *c,
     struct http_exchange *x = &c->exchange;
     struct buf request;
     uint64_t connect_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    /* The whole body may be one chunk, behind which the last one follows. */
+    size_t max_upload = o->max_upload ? o->max_upload + (size_t)(2 * CHUNK_HEAD) : 0;
     int r;
 
     r = http_call_format(&request, address, o, "close", loop_user_agent(x->loop), err);
@@ -139,7 +145,7 @@ static int start(struct http_call *c,
                        &(struct stream_options){.address = address,
                                                 .is_insecure = o->is_insecure,
                                                 .trust = o->trust,
-                                                .max_queue = request.size + o->max_upload},
+                                                .max_queue = request.size + max_upload},
                        &request);
     buf_done(&request);
     if (x->state == EXCHANGE_WAITING) {

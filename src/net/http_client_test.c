@@ -187,6 +187,49 @@ static void test_upload_that_is_not_read(void **state)
     free(server);
 }
 
+/* The owner writes no more when the answer has begun, so the rest of the answer has a deadline. */
+static void test_upload_whose_answer_stops(void **state)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\nhalf";
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    struct outcome o;
+
+    (void)state;
+    test_server_start(server, answer, strlen(answer), SERVE_DEAF | SERVE_HANG);
+    outcome_start(&o, server->address,
+                  &(struct http_call_options){
+                      .method = "PUT", .max_upload = 4096, .max_body = 4096, .timeout_ms = 50});
+    assert_int_equal(http_call_write(o.call, "x", 1), 0);
+    loop_run(test_loop->loop);
+    assert_int_equal(o.code, -ETIMEDOUT);
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
+/* While the call is connecting, a body of max_upload fits as one piece, with its end. */
+static void test_upload_of_one_piece(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    struct test_server *server = xcalloc(1, sizeof(*server));
+    char piece[64];
+    struct outcome o;
+
+    (void)state;
+    memset(piece, 'x', sizeof(piece));
+    test_server_start(server, answer, strlen(answer), SERVE_TCP);
+    outcome_start(&o, server->address,
+                  &(struct http_call_options){
+                      .method = "PUT", .max_upload = sizeof(piece), .timeout_ms = 5000});
+    assert_int_equal(http_call_write(o.call, piece, sizeof(piece)), 0);
+    assert_int_equal(http_call_end_upload(o.call), 0);
+    loop_run(test_loop->loop);
+    assert_int_equal(o.status, 200);
+    outcome_done(&o);
+    test_server_stop(server);
+    free(server);
+}
+
 /* Requests */
 
 static void test_get_request(void **state)
@@ -516,6 +559,8 @@ int main(void)
         TEST(test_timeouts),
         TEST(test_upload),
         TEST(test_upload_that_is_not_read),
+        TEST(test_upload_whose_answer_stops),
+        TEST(test_upload_of_one_piece),
         TEST(test_max_body),
         TEST(test_huge_head),
         TEST(test_cancel),
