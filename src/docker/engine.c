@@ -303,8 +303,10 @@ static int call_run(struct engine_call *call, struct error *err)
                             .owner = call,
                         },
                         err);
-    if (r == 0 && q->max_upload)
-        r = send_early(call);
+    if (r == 0 && q->max_upload && send_early(call) < 0) {
+        http_call_cancel(TAKE_PTR(call->http));
+        r = error_set(err, -ENOBUFS, "the begin of the upload does not fit its queue");
+    }
     if (r < 0)
         return r;
     call->minor = engine->api_minor;

@@ -284,6 +284,8 @@ static void run(struct copy *c)
     r = send_request(c, &err);
     if (r == 0 && c->kind == COPY_IN) {
         r = begin_input(c);
+        if (r < 0)
+            error_set(&err, r, "the input that came early does not fit its queue");
         channel_notify(&c->channel, "started", NULL);
     }
     if (r < 0) {
