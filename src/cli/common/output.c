@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_TABLE (SIZE_MAX / 2)
 
@@ -75,6 +76,26 @@ void output_raw_to(FILE *to, const char *text, size_t size)
     if (to != stdout)
         (void)fflush(stdout); /* keeps the order of both streams */
     (void)fwrite(text, 1, size, to);
+}
+
+int output_write(int fd, const void *data, size_t size)
+{
+    const char *at = data;
+
+    while (size > 0) {
+        struct pollfd wait = {.fd = fd, .events = POLLOUT};
+        ssize_t n = write(fd, at, size);
+
+        if (n < 0 && errno == EAGAIN) {
+            (void)poll(&wait, 1, -1);
+        } else if (n < 0 && errno != EINTR) {
+            return -errno;
+        } else if (n > 0) {
+            at += n;
+            size -= (size_t)n;
+        }
+    }
+    return 0;
 }
 
 void output_json(const json_t *v)

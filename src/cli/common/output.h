@@ -32,6 +32,12 @@ void output_line(const char *fmt, ...) _printf_(1, 2);
 void output_raw(const char *text, size_t size);
 /* The same to stdout or stderr, in the order of the calls. */
 void output_raw_to(FILE *to, const char *text, size_t size);
+/*
+ * Writes all bytes past the buffers of stdio. Blocks while the reader is slow, also if another
+ * program has made the descriptor non-blocking: the windows of a connection then make the peer
+ * wait, too. Returns 0, or the negative errno of write(2).
+ */
+int output_write(int fd, const void *data, size_t size) _nodiscard_;
 void output_json(const json_t *v); /* indented; pure ASCII on a terminal */
 /* Prints the table and releases it. */
 void output_table(struct table *t);

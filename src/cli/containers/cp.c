@@ -74,21 +74,6 @@ static char *follow(const char *path, const struct copy_stat *stat)
 
 /* --- out of a container ----------------------------------------------------------------------- */
 
-static int write_all(const char *data, size_t size, struct error *err)
-{
-    while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, data, size);
-
-        if (n < 0 && errno != EINTR)
-            return error_set(err, -errno, "cannot write the output: %s", error_text(-errno));
-        if (n > 0) {
-            data += n;
-            size -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
 static int copy_to_stdout(struct copy_stream *s, struct error *err)
 {
     const void *data;
@@ -97,10 +82,13 @@ static int copy_to_stdout(struct copy_stream *s, struct error *err)
 
     do {
         r = copy_stream_read(s, &data, &size, err);
-        if (r == 0)
-            r = write_all(data, size, err);
-    } while (r == 0 && size > 0);
-    return r;
+        if (r < 0)
+            return r;
+        r = output_write(STDOUT_FILENO, data, size);
+        if (r < 0)
+            return error_set(err, r, "cannot write the output: %s", error_text(r));
+    } while (size > 0);
+    return 0;
 }
 
 static int plan_out(const struct job *j,

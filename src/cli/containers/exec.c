@@ -29,7 +29,6 @@
 #include "net/ws.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -172,28 +171,6 @@ static void on_drain(void *owner)
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-/*
- * Blocks while the reader is slow: the windows of the connection then make the process in the
- * container wait, too. Negative errno when the output cannot be written any more.
- */
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        struct pollfd wait = {.fd = fd, .events = POLLOUT};
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno == EAGAIN) {
-            (void)poll(&wait, 1, -1);
-        } else if (n < 0 && errno != EINTR) {
-            return -errno;
-        } else if (n > 0) {
-            data += n;
-            size -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
 /* Ends like docker, which SIGPIPE kills; the agent then ends the command. */
 static void on_write_failed(struct run *run, int code)
 {
@@ -209,7 +186,8 @@ static void on_output(struct run *run, const char *data, size_t size)
 {
     bool has_head = run->is_plain && size > 0;
     bool is_stderr = has_head && data[0] == STREAM_STDERR;
-    int r = write_all(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data + has_head, size - has_head);
+    int r = output_write(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data + has_head,
+                         size - has_head);
 
     if (r < 0 && !is_stderr)
         on_write_failed(run, r);
