@@ -47,6 +47,7 @@
 #define WS_CLOSE_TOO_BIG               1009
 #define WS_CLOSE_INTERNAL              1011
 #define WS_CLOSE_TRY_AGAIN             1013 /* too many already, or too slow */
+#define WS_CLOSE_FORBIDDEN             4003 /* of our server: the role does not suffice */
 
 struct ws;
 

@@ -33,16 +33,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define MAX_MESSAGE        ((size_t)1 << 20)
-#define MAX_QUEUE          ((size_t)1 << 20)
-#define HIGH_QUEUE         ((size_t)256 * 1024) /* of unsent input: reading pauses above this */
-#define READ_SIZE          ((size_t)16 * 1024)
-#define EXIT_TROUBLE       1   /* the command was not started; as with docker */
-#define EXIT_LOST          125 /* it was, and how it ended is not known */
-#define EXIT_SIGNAL        128
-#define EXIT_MAX           255
-#define STREAM_STDERR      2
-#define WS_CLOSE_FORBIDDEN 4003 /* of our server: the role does not suffice */
+#define MAX_MESSAGE   ((size_t)1 << 20)
+#define MAX_QUEUE     ((size_t)1 << 20)
+#define HIGH_QUEUE    ((size_t)256 * 1024) /* of unsent input: reading pauses above this */
+#define READ_SIZE     ((size_t)16 * 1024)
+#define EXIT_TROUBLE  1   /* the command was not started; as with docker */
+#define EXIT_LOST     125 /* it was, and how it ended is not known */
+#define EXIT_SIGNAL   128
+#define EXIT_MAX      255
+#define STREAM_STDERR 2
 
 struct exec_options {
     bool interactive, tty, detach;

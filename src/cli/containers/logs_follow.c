@@ -16,8 +16,7 @@
 #define MAX_QUEUE    ((size_t)1 << 20)
 #define RETRY_MS     1000
 #define MAX_RETRY_MS 10000
-#define MAX_LOGS     64 /* the server accepts no more on one connection */
-#define WS_FORBIDDEN 4003
+#define MAX_LOGS     64  /* the server accepts no more on one connection */
 #define EXIT_SIGINT  130 /* 128 plus the signal, as in a shell */
 
 struct log {
@@ -219,7 +218,7 @@ static void schedule_retry(struct follow *f, const char *why)
 static void on_close(void *owner, const struct ws_close *why)
 {
     struct follow *f = owner;
-    bool is_final = why->code == WS_CLOSE_POLICY || why->code == WS_FORBIDDEN ||
+    bool is_final = why->code == WS_CLOSE_POLICY || why->code == WS_CLOSE_FORBIDDEN ||
                     why->code == WS_CLOSE_UNSUPPORTED;
     const char *text = why->reason[0] ? why->reason : MSG_CONNECTION_LOST;
 

@@ -10,8 +10,6 @@
 #include "server/auth/auth.h"
 #include "server/auth/credentials.h"
 
-#define WS_CLOSE_FORBIDDEN 4003
-
 struct admission;
 
 struct admission_handler {
