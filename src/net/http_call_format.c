@@ -65,8 +65,9 @@ static int append_head(struct buf *b,
     if (r == 0 && o->max_upload) {
         r = buf_printf(b, "Content-Type: %s\r\nTransfer-Encoding: chunked\r\n",
                        o->content_type ? o->content_type : "application/octet-stream");
-    } else if (r == 0 && has_body)
+    } else if (r == 0 && has_body) {
         r = buf_printf(b, "Content-Length: %zu\r\n", o->body ? o->body_size : 0);
+    }
     return r;
 }
 

@@ -44,7 +44,7 @@ struct http_call_options {
     uint64_t connect_timeout_ms;   /* 0: 5 s */
     /*
      * Whole call, 0: 30 s. Streaming: longest silence, 0 for none. Upload: how long the peer may
-     * leave the queue unread, or the complete body unanswered.
+     * leave the queue unread or the complete body unanswered, or pause in its answer.
      */
     uint64_t timeout_ms;
     bool is_insecure;        /* accept any TLS certificate */

@@ -150,7 +150,7 @@ static void warn_of_cut(const struct events *ev, const struct event *e)
              STR_CUT(e->cut, MAX_SHOWN_NAME));
 }
 
-/* State that depends on events is read again. */
+/* Reads state that is derived from events again, because some may have been missed. */
 static void report_gap(struct events *ev)
 {
     facts_clear(ev->facts);
@@ -288,7 +288,6 @@ static void retry_later(struct events *ev, const char *why)
     retry_after(ev, why, backoff_next(&ev->backoff));
 }
 
-/* State that is derived from events is read again: some may have been missed. */
 /*
  * A socket proxy may allow the lists, but not the events. Then changes are found by reading the
  * lists now and then, and the host shows why it is slow.
@@ -422,7 +421,7 @@ static void on_probe(void *owner, const struct engine_reply *reply)
         _cleanup_free_ char *why = xasprintf("%s%s%s", reply->message, advice ? "; " : "",
                                              advice ? advice : "");
 
-        /* the end of its stream was logged before */
+        /* The end of its stream was logged before. */
         if (set_trouble(ev, NOTICE_NO_ANSWER, why) && advice && ev->is_failing)
             log_warn(NULL, NOTICE_NO_ANSWER ": %s", why);
         retry_later(ev, why);

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * The output of a shell on its way to the server, in pieces of 4 KiB (of a copy 32 KiB), as far as the window of the
- * server and the link allow. It is bounded by its owner, which pauses the engine until the output
- * is empty: it holds what one pause lets through. Storage is the caller's; the channel must outlive
- * it.
+ * The output of a shell on its way to the server, in pieces of 4 KiB (of a copy 32 KiB), as far as
+ * the window of the server and the link allow. It is bounded by its owner, which pauses the engine
+ * until the output is empty: it holds what one pause lets through. Storage is the caller's; the
+ * channel must outlive it.
  */
 
 #include "agent/common/channel.h"

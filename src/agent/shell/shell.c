@@ -379,7 +379,7 @@ static void attach(struct shell *s)
         fail_call(s, &err);
 }
 
-/* The process runs, or has ended already; nobody waits for it. */
+/* The process runs, or has ended already; its end is not awaited. */
 static void on_detached(void *owner, const struct engine_reply *reply)
 {
     struct shell *s = owner;

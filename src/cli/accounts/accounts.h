@@ -45,7 +45,10 @@ extern const struct flag account_flags_ls_wide_names[3], account_flags_ls_wide_i
 /* "3 minutes ago" for a column of a listing; "never" without a time. To be freed. */
 char *account_time_ago(const json_t *account, const char *member);
 
-/* The members of a verb that lists all of a kind; -q shows names or ids. The wide_ ones have --wide. */
+/*
+ * The members of a verb that lists all of a kind; -q shows names or ids. The wide_ ones have
+ * --wide.
+ */
 #define ACCOUNTS_LS(kind, names_or_ids)                                \
     .usage = "[OPTIONS]", VERB_FLAGS(account_flags_ls_##names_or_ids), \
     .options_size = sizeof(struct listing_options), .run = accounts_run_ls, .data = &(kind)

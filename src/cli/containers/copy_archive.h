@@ -14,7 +14,10 @@
 
 #include <stdint.h>
 
-/* Extracts what the stream sends as plan->name in plan->dir. *ret: the bytes of its files. */
+/*
+ * Extracts what the stream sends as plan->name in plan->dir, which becomes the working directory of
+ * this process. *ret: the bytes of its files.
+ */
 int copy_extract(struct copy_stream *s,
                  const struct copy_plan *plan,
                  bool is_content, /* the source names the content of a directory */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MAX_PATH  ((size_t)64 * 1024)
-#define PERM_MASK 01777 /* no setuid, no setgid: a stranger has chosen them */
+#define PERM_MASK 01777 /* no setuid, no setgid: the container chooses them */
 #define HOW_TO_WRITE                                                                 \
     (ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | \
      ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS)
@@ -272,7 +272,6 @@ int copy_extract(struct copy_stream *s,
 
     if (!x.name)
         x.is_content = true;
-
     if (chdir(plan->dir) < 0)
         return error_set(err, -errno, "%s: %s", plan->dir, error_text(-errno));
     x.in = archive_read_new();

@@ -14,7 +14,8 @@
  * connection make the process in the container wait, too.
  *
  * The exit code is that of the command, 128 plus the number of a signal, 1 if the command could not
- * be started, or 125 if the connection ends without an exit code. The agent ends the command when the connection is closed.
+ * be started, or 125 if the connection ends without an exit code. The agent ends the command when
+ * the connection is closed.
  */
 
 #include "base/alloc.h"

@@ -125,7 +125,6 @@ FILE *logs_file_of(const json_t *line)
 static void print_line(const struct view *v, const struct line *l)
 {
     const json_t *log = json_object_get(l->line, "log");
-
     FILE *to = logs_file_of(l->line);
 
     logs_print(to, &(struct logs_text){
@@ -238,7 +237,9 @@ struct request {
     char *query, *since;
 };
 
-/* The list may be older than the start of a container: the engine decides whether it has stopped. */
+/*
+ * The list may be older than the start of a container: the engine decides whether it has stopped.
+ */
 static bool has_stopped(struct client *c, const json_t *container)
 {
     const char *state = member_text(container, "state");

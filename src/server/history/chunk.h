@@ -15,7 +15,7 @@
 #define CHUNK_MAX_COLUMNS     64 /* so that a mask of columns fits a uint64_t */
 #define CHUNK_MAX_SIZE        ((size_t)256 * 1024)
 #define CHUNK_MAX_VALUE       10 /* bytes of a time or value of a row, whatever it is */
-#define CHUNK_MAX_HEAD        64 /* further bytes of a chunk, besides CHUNK_MAX_COLUMN_HEAD of a column */
+#define CHUNK_MAX_HEAD        64 /* further bytes, without CHUNK_MAX_COLUMN_HEAD of each column */
 #define CHUNK_MAX_COLUMN_HEAD 40
 
 /* Rows of one series in memory. Storage is the caller's: history_rows_init() before use,

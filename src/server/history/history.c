@@ -93,7 +93,8 @@ static void set_state(struct history *h, const struct worker_round *round)
         h->has_left_out = true;
         log_warn(
             NULL,
-            "more than %d distinct container names or events on one host today; further ones are not recorded",
+            "more than %d distinct container names or events on one host today; further ones are "
+            "not recorded",
             TIER_SERIES_PER_DAY);
     }
     str_copy(h->problem, sizeof(h->problem), round->code < 0 ? round->err.msg : "");

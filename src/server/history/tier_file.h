@@ -22,7 +22,10 @@ struct series_key {
     const char *host, *name; /* name "": the host itself */
 };
 
-/* max_series: of series per host, and also of its marks. -ENOENT if there is no such file and `may_create` is false. */
+/*
+ * max_series: the maximum of series of a host, and also of its marks. -ENOENT if there is no such
+ * file and `may_create` is false.
+ */
 int tier_file_open(struct tier_file **ret,
                    const char *dir,
                    const char *path,
