@@ -149,6 +149,16 @@ test('an event that is too long or unreadable is a gap: all containers are read 
   engine.containers.splice(1, 1);
   for (const res of engine.events) res.write('nonsense\n');
   await eventually(async () => !(await client.get('/api/containers')).some((c) => c.name === 'long'), { what: 'a removal without an event is noticed' });
+
+  const lists = () => engine.requests.filter((r) => r === 'GET /containers/json').length;
+  const losses = () => agent.process.lines.filter((l) => /an event of the engine is lost/.test(l)).length;
+  const [before, lost, began] = [lists(), losses(), Date.now()];
+  for (let i = 1; i <= 60; i++) {
+    for (const res of engine.events) res.write('nonsense\n');
+    await eventually(() => losses() >= lost + i, { interval: 1 });
+  }
+  const seconds = (Date.now() - began) / 1000;
+  assert.ok(lists() - before <= 4 * (seconds + 2), `${lists() - before} lists in ${seconds} s`);
 });
 
 test('an engine with a version of 66 characters joins, and the version is cut', { timeout: 60000 }, async () => {

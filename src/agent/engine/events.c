@@ -19,6 +19,7 @@
 #define PROBE_TIMEOUT_MS  10000
 #define CHECK_MS          15000
 #define CLOCK_SLACK_MS    2000
+#define GAP_MS            1000  /* between two gaps because of lost events */
 #define OPEN_MS           10000 /* for the head of the stream */
 #define REFUSED_MS        30000 /* between lists while the stream is refused */
 #define STABLE_MS         10000 /* a stream that lived this long resets the backoff */
@@ -50,7 +51,9 @@ struct events {
     /* In EVENTS_LIVE: an idle stream does not show a hanging engine. */
     struct loop_timer check_timer;
     struct engine_call *check;
-    char *trouble; /* NULL: the engine answers */
+    struct loop_timer gap_timer; /* runs after a gap because of a lost event */
+    bool is_gap_due;             /* another event was lost since then */
+    char *trouble;               /* NULL: the engine answers */
     uint64_t opened_at_ms;
     uint64_t heard_at_ms; /* time of the last answer, on the monotonic clock */
     int64_t covered_since;
@@ -157,6 +160,26 @@ static void report_gap(struct events *ev)
     listeners_emit(&ev->listeners, struct events_listener, on_gap, ev);
 }
 
+static void report_loss(struct events *ev);
+
+static void on_gap_timer(struct loop_timer *t)
+{
+    struct events *ev = CONTAINER_OF(t, struct events, gap_timer);
+
+    if (ev->is_gap_due)
+        report_loss(ev);
+}
+
+/* Each gap reads all containers again, so an engine that sends many unusable events gets few. */
+static void report_loss(struct events *ev)
+{
+    ev->is_gap_due = loop_timer_is_running(&ev->gap_timer);
+    if (ev->is_gap_due)
+        return;
+    loop_timer_start(engine_loop(ev->engine), &ev->gap_timer, GAP_MS, on_gap_timer);
+    report_gap(ev);
+}
+
 static void on_line(struct events *ev, const char *text, size_t size)
 {
     struct event e;
@@ -166,7 +189,7 @@ static void on_line(struct events *ev, const char *text, size_t size)
     if (r < 0) {
         log_warn(NULL, "an event of the engine is lost, all containers are read again: %s",
                  err.msg);
-        report_gap(ev);
+        report_loss(ev);
         return;
     }
     if (e.time_ns > ev->last_ns)
@@ -200,7 +223,7 @@ static void on_long_line(struct events *ev)
     } else {
         log_warn(NULL, "an event of the engine is longer than %zu bytes and is lost", MAX_LINE);
     }
-    report_gap(ev);
+    report_loss(ev);
 }
 
 static void on_stream_data(void *owner, const void *data, size_t size)
@@ -458,6 +481,7 @@ void events_free(struct events *ev)
     if (!ev)
         return;
     loop_timer_stop(&ev->timer);
+    loop_timer_stop(&ev->gap_timer);
     stop_checks(ev);
     engine_call_cancel(ev->call);
     listeners_done(&ev->listeners);
