@@ -8,7 +8,7 @@ import { Agent, Server, bin, dockmon } from './lib/dockmon.mjs';
 import { Engine } from './lib/engine.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { Process, run } from './lib/process.mjs';
-import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
+import { ScriptedEngine, scriptedContainer, scriptedId } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const engine = new Engine();
@@ -56,6 +56,21 @@ test('ps has the columns and the rows of docker ps', async () => {
   assert.equal(image, theirs[1]);
   assert.equal(command, theirs[2]);
   assert.match(status, /^Up /);
+});
+
+test('logs -f ends behind the log of a stopped container that the list still has as running', async () => {
+  const stale = await ScriptedEngine.start();
+  stale.containers = [scriptedContainer(1, { name: 'just-ended', inspect: { State: { Status: 'exited', Running: false } } })];
+  stale.misbehave = (method, path) => (path.endsWith('/logs') ? (res) => res.writeHead(200).end() : null);
+  const other = await Agent.start(server, stale, { env: { AGENT_NAME: 'stale-host' } });
+  try {
+    const c = await eventually(() => keys.viewer.container(scriptedId(1)));
+    assert.equal(c.state, 'running', 'the list of the server');
+    assert.equal(await succeeds('logs', '-f', 'just-ended'), '');
+  } finally {
+    await other.remove();
+    await stale.stop();
+  }
 });
 
 test('ps formats unusual containers as docker ps does', async () => {

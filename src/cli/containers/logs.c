@@ -237,18 +237,13 @@ struct request {
     char *query, *since;
 };
 
-/*
- * The list may be older than the start of a container: the engine decides whether it has stopped.
- */
+/* The list may be older than the last start or end of a container: the engine decides. */
 static bool has_stopped(struct client *c, const json_t *container)
 {
-    const char *state = member_text(container, "state");
     json_auto_t *answer = NULL;
     struct error err = ERROR_INIT;
     const json_t *now;
 
-    if (!str_eq(state, "exited") && !str_eq(state, "created") && !str_eq(state, "dead"))
-        return false;
     if (client_get(c, container_path(container, "/inspect"), &answer, &err) < 0)
         return false; /* following it names the reason */
     now = json_object_get(answer, "State");
