@@ -300,7 +300,10 @@ test('the first start writes the password of admin to a private file, later star
 
 test('offline administration: only the secret on stdout; errors on stderr', async () => {
   const admin = (...args) => start('dockmond', ['--data-dir', server.dir, ...args]);
-  assert.match((await admin('token', 'create')).stdout, /^[0-9a-f-]{36}\n$/);
+  const made = await admin('token', 'create');
+  assert.match(made.stdout, /^[0-9a-f-]{36}\n$/);
+  const startLine = `DOCKMON_URL=${server.url} REGISTRATION_TOKEN=${made.stdout.trim()} DATA_PATH=/var/lib/dockmon-agent dockmon-agent`;
+  assert.ok(made.stderr.includes(startLine), `a server without agent files prints how to start an agent: ${made.stderr}`);
   assert.match((await admin('token', 'create', '--multi-use')).stdout, /^[0-9a-f-]{36}\n$/);
   assert.match((await admin('apikey', 'create', '--name', 'offline', '--role', 'viewer')).stdout, /^\S{32,}\n$/);
   assert.match((await admin('user', 'reset-password', 'admin')).stdout, /^\S{12,}\n$/);

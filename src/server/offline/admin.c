@@ -68,7 +68,8 @@ static int check_token(struct admin *a, struct error *err)
 static void explain_token(const struct admin *a)
 {
     struct running running;
-    _cleanup_free_ char *line = NULL;
+    struct join_server server;
+    _cleanup_free_ char *line = NULL, *url = NULL;
 
     if (!running_read(a->data_dir, &running)) {
         (void)fprintf(stderr,
@@ -77,19 +78,27 @@ static void explain_token(const struct admin *a)
                       a->data_dir);
         return;
     }
-    if (running.has_agent_files) {
-        line = join_line(&(struct join_server){.listen_host = running.host,
-                                               .port = running.port,
-                                               .is_tls = running.is_tls,
-                                               .base_path = running.base_path,
-                                               .public_url = running.public_url,
-                                               .has_proxies = running.has_proxies,
-                                               .fingerprint = running.fingerprint},
-                         a->secret);
-    }
+    server = (struct join_server){.listen_host = running.host,
+                                  .port = running.port,
+                                  .is_tls = running.is_tls,
+                                  .base_path = running.base_path,
+                                  .public_url = running.public_url,
+                                  .has_proxies = running.has_proxies,
+                                  .fingerprint = running.fingerprint};
+    url = join_url(&server);
+    if (running.has_agent_files)
+        line = join_line(&server, a->secret);
     if (line) {
         (void)fprintf(stderr, "Paste this line on the %s, as root, within 15 minutes:\n\n  %s\n\n",
                       a->is_multi_use ? "new hosts" : "host", line);
+    } else if (url) { /* without agent files there is nothing to install from */
+        const char *pin = join_fingerprint(&server);
+
+        (void)fprintf(stderr,
+                      "Run on the %s, as root, within 15 minutes:\n\n  DOCKMON_URL=%s%s%s "
+                      "REGISTRATION_TOKEN=%s DATA_PATH=/var/lib/dockmon-agent dockmon-agent\n\n",
+                      a->is_multi_use ? "new hosts" : "host", url, pin ? " DOCKMON_PIN=" : "",
+                      pin ? pin : "", a->secret);
     }
     running_done(&running);
 }
