@@ -71,7 +71,7 @@ test('server and agent start with minimal rights, connect by name and key, and a
   for (const what of ['agent', 'server']) {
     const stop = await cli('stop', name(what));
     assert.notEqual(stop.code, 0);
-    assert.match(stop.stderr, /dockmon\.protect/, 'the images are protected by their label');
+    assert.match(stop.stderr, /belongs to DockMon/);
     assert.equal(await engine.state(name(what)), 'running');
   }
 });

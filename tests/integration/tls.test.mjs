@@ -140,7 +140,7 @@ test('with a wrong pin, no pin or a foreign authority the agent refuses to conne
 test('agent --check explains a certificate that is not trusted', async () => {
   const check = async (env, url = server.url) => {
     const r = await run(bin('dockmon-agent'), ['--check'], {
-      env: { DOCKMON_URL: url, REGISTRATION_TOKEN: 'x', DATA_PATH: home, DOCKER_HOST: engine.host, CA_FILE: '', DOCKMON_PIN: '', INSECURE_SKIP_VERIFY: '', ...env },
+      env: { DOCKMON_URL: url, REGISTRATION_TOKEN: await server.token(), DATA_PATH: home, DOCKER_HOST: engine.host, CA_FILE: '', DOCKMON_PIN: '', INSECURE_SKIP_VERIFY: '', ...env },
     });
     return { code: r.code, text: r.stdout + r.stderr };
   };
