@@ -60,6 +60,7 @@ test('ps has the columns and the rows of docker ps', async () => {
 
 test('logs -f ends behind the log of a stopped container that the list still has as running', async () => {
   const stale = await ScriptedEngine.start();
+  stale.info.ID = 'stale-engine';
   stale.containers = [scriptedContainer(1, { name: 'just-ended', inspect: { State: { Status: 'exited', Running: false } } })];
   stale.misbehave = (method, path) => (path.endsWith('/logs') ? (res) => res.writeHead(200).end() : null);
   const other = await Agent.start(server, stale, { env: { AGENT_NAME: 'stale-host' } });
