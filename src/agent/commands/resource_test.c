@@ -87,15 +87,18 @@ static const struct fake_line old[] = {
     {"POST /volumes/prune",  FAKE_SEND, NULL,                                                  "{\"VolumesDeleted\":null}"                           },
 };
 
+/* A container in the network `used` and in another one. */
+#define IN_TWO_NETWORKS                                                               \
+    "{\"Id\":\"" A                                                                    \
+    "\",\"NetworkSettings\":{\"Networks\":{\"other\":{\"NetworkID\":\"x\"},\"used\":" \
+    "{\"NetworkID\":\"" N                                                             \
+    "\",\"Aliases\":[\"al\"],\"MacAddress\":\"\",\"Links\":null,\"IPAMConfig\":"      \
+    "{\"IPv4Address\":\"10.9.0.5\"}}}}}"
+
 /* The engine refuses to remove the network when its containers are disconnected. */
 static const struct fake_line kept[] = {
     {"GET /networks/used", FAKE_SEND,     NULL,                         NETWORK("used",                             "\"" A "\":{\"Name\":\"web\"}")},
-    {"GET /containers/" A "/json",                    FAKE_SEND,      NULL,
-     "{\"Id\":\"" A
-     "\",\"NetworkSettings\":{\"Networks\":{\"other\":{\"NetworkID\":\"x\"},\"used\":"
-     "{\"NetworkID\":\"" N
-     "\",\"Aliases\":[\"al\"],\"MacAddress\":\"\",\"Links\":null,\"IPAMConfig\":"
-     "{\"IPv4Address\":\"10.9.0.5\"}}}}}"                                      },
+    {"GET /containers/" A "/json",                    FAKE_SEND,      NULL,      IN_TWO_NETWORKS                                      },
     {"POST /networks/" N "/disconnect",                    FAKE_SEND, HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",
      NULL},
     {"DELETE /networks/" N,                    FAKE_SEND,
@@ -106,12 +109,7 @@ static const struct fake_line kept[] = {
 /* The engine does not answer to the removal. */
 static const struct fake_line hanging[] = {
     {"GET /networks/used", FAKE_SEND,     NULL,                         NETWORK("used",                             "\"" A "\":{\"Name\":\"web\"}")},
-    {"GET /containers/" A "/json",                    FAKE_SEND,      NULL,
-     "{\"Id\":\"" A
-     "\",\"NetworkSettings\":{\"Networks\":{\"other\":{\"NetworkID\":\"x\"},\"used\":"
-     "{\"NetworkID\":\"" N
-     "\",\"Aliases\":[\"al\"],\"MacAddress\":\"\",\"Links\":null,\"IPAMConfig\":"
-     "{\"IPv4Address\":\"10.9.0.5\"}}}}}"                                      },
+    {"GET /containers/" A "/json",                    FAKE_SEND,      NULL,      IN_TWO_NETWORKS                                      },
     {"POST /networks/" N "/disconnect",                    FAKE_SEND, HEAD "200 OK\r\nContent-Length: 0\r\n\r\n",
      NULL},
     {"DELETE /networks/" N,                    FAKE_HANG,             "",             NULL                                                                              },

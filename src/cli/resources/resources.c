@@ -344,10 +344,8 @@ static int print_elements(const struct resource_kind *kind,
     return 0;
 }
 
-int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words)
+int resources_list(const struct resource_kind *kind, const struct resource_ls_options *o)
 {
-    const struct resource_kind *kind = verb->data;
-    const struct resource_ls_options *o = options;
     json_auto_t *hosts = NULL, *list = NULL, *chosen = NULL;
     _cleanup_(client_closep) struct client *c = NULL;
     _cleanup_(filters_done) struct filters filters = {0};
@@ -355,7 +353,6 @@ int resources_run_ls(const struct verb *verb, void *options, const struct args_l
     struct error err = ERROR_INIT;
     int exit_code;
 
-    (void)words;
     if (filters_parse(kind->filters, &o->filters, &filters, &err) < 0 ||
         format_parse(o->listing.format, &format, &err) < 0) {
         output_error("%s", err.msg);
@@ -369,6 +366,12 @@ int resources_run_ls(const struct verb *verb, void *options, const struct args_l
         return output_failure(NULL, err.msg);
     chosen = choose_elements(kind, list, &filters);
     return print_elements(kind, chosen, &o->listing, &format) ? 1 : exit_code;
+}
+
+int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words)
+{
+    (void)words;
+    return resources_list(verb->data, options);
 }
 
 int resources_post(struct client *c, const json_t *hosts, const struct resources_batch *batch)

@@ -68,6 +68,8 @@ struct resource_ls_options {
         LISTING_FORMAT(offsetof(struct resource_ls_options, listing)),            \
         LISTING_QUIET(offsetof(struct resource_ls_options, listing), quiet_what), \
         LISTING_JSON(offsetof(struct resource_ls_options, listing))
+/* Prints the elements of the kind on the chosen hosts. Returns an exit code. */
+int resources_list(const struct resource_kind *kind, const struct resource_ls_options *o);
 int resources_run_ls(const struct verb *verb, void *options, const struct args_list *words);
 
 /* The members of a verb that lists; its flags are RESOURCE_LS_FLAGS(). */

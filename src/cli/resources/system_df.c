@@ -218,11 +218,11 @@ static const struct flag flags[] = {
 
 static int run(const struct verb *verb, void *options, const struct args_list *words)
 {
-    struct df_options *o = options;
-    struct verb listing = *verb;
+    const struct df_options *o = options;
 
-    listing.data = o->verbose ? &items : &sums;
-    return resources_run_ls(&listing, &o->ls, words);
+    (void)verb;
+    (void)words;
+    return resources_list(o->verbose ? &items : &sums, &o->ls);
 }
 
 const struct verb verb_system_df = {

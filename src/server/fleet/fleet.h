@@ -69,6 +69,9 @@ struct fleet_sample {
     bool is_expired;     /* the metrics are unknown, because too many samples are missing */
 };
 
+/* Sets all metrics to -1, which means unknown; the other members stay. */
+void fleet_sample_clear(struct fleet_sample *s);
+
 /*
  * JSON that the API has encoded from an object and keeps until that changes; NULL: not encoded
  * yet.

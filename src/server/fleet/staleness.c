@@ -34,24 +34,19 @@ static bool is_expired(const struct fleet_sample *s, int64_t now_ms)
     return s->sampled_at_ms && !s->is_expired && now_ms - s->sampled_at_ms > MISSED * interval_ms;
 }
 
-/* Keeps the time of the sample, and its interval. */
+void fleet_sample_clear(struct fleet_sample *s)
+{
+    s->cpu_percent = s->memory_percent = s->net_bytes_per_sec = -1;
+    s->memory_usage = s->memory_limit = -1;
+    s->network_rx = s->network_tx = -1;
+    s->disk_read = s->disk_write = -1;
+    s->pids = -1;
+}
+
 static void expire(struct fleet_sample *s)
 {
-    *s = (struct fleet_sample){
-        .sampled_at_ms = s->sampled_at_ms,
-        .interval_ms = s->interval_ms,
-        .is_expired = true,
-        .cpu_percent = -1,
-        .memory_percent = -1,
-        .net_bytes_per_sec = -1,
-        .memory_usage = -1,
-        .memory_limit = -1,
-        .network_rx = -1,
-        .network_tx = -1,
-        .disk_read = -1,
-        .disk_write = -1,
-        .pids = -1,
-    };
+    fleet_sample_clear(s);
+    s->is_expired = true;
 }
 
 static bool expire_host(struct fleet_host *h, int64_t now_ms)

@@ -192,21 +192,12 @@ static void append_count(struct buf *out, const char *key, int64_t v)
 /* A sample without values writes null for every member. */
 void container_sample_write(struct buf *out, const struct fleet_sample *s)
 {
-    static const struct fleet_sample none = {
-        .cpu_percent = -1,
-        .memory_percent = -1,
-        .net_bytes_per_sec = -1,
-        .memory_usage = -1,
-        .memory_limit = -1,
-        .network_rx = -1,
-        .network_tx = -1,
-        .disk_read = -1,
-        .disk_write = -1,
-        .pids = -1,
-    };
+    struct fleet_sample none = {0};
 
-    if (!s->sampled_at_ms)
+    if (!s->sampled_at_ms) {
+        fleet_sample_clear(&none);
         s = &none;
+    }
     append_percent(out, ",\"cpu_percent\":", s->cpu_percent);
     append_count(out, ",\"memory_usage\":", s->memory_usage);
     append_count(out, ",\"memory_limit\":", s->memory_limit);
