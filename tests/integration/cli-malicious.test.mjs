@@ -92,7 +92,7 @@ test('text of the server is escaped before it reaches the terminal', async () =>
     '/api/v2/users': { users: [{ username: EVIL, role: EVIL, scope: [EVIL], created_at: EVIL }] },
     '/api/v2/api-keys': [{ name: EVIL, role: EVIL, scope: [EVIL], prefix: EVIL, created_at: EVIL }],
     '/health': { version: EVIL },
-    '.*/stats/history': { from: EVIL, to: EVIL, step_seconds: 10, timestamps: [1, 2, 3], metrics: { [EVIL]: point }, marks: [{ at: EVIL, kind: EVIL, text: EVIL }] },
+    '.*/stats/history': { from_iso: EVIL, to_iso: EVIL, step_seconds: 10, timestamps: [1, 2, 3], metrics: { [EVIL]: point }, marks: [{ at: EVIL, kind: EVIL, text: EVIL }] },
     '.*/logs': { logs: [{ timestamp: EVIL, log: 'plain' }] },
   };
   s.socket = (ws, req) => {
@@ -156,7 +156,7 @@ test('extreme numbers, and names that need quotes in CSV', async () => {
   s.good();
   const values = [1e308, -1e308, null, 1e308, 9007199254740993];
   s.rest['.*/stats/history'] = {
-    from: 'x', to: 'y', step_seconds: 2 ** 62, timestamps: [9e18, -9e18, 1, null, 2],
+    from_iso: 'x', to_iso: 'y', step_seconds: 2 ** 62, timestamps: [9e18, -9e18, 1, null, 2],
     metrics: { a: { unit: 'bytes_per_second', values, max: values }, 'b,"c"': { unit: 'bytes', values }, d: { unit: 'percent', values: 'none' }, e: null },
   };
   const table = await cli(['history', 'web']);
@@ -336,7 +336,7 @@ test('history of a host by the beginning of its id, which `dockmon hosts` shows'
 
 test('history: the query, and the values computed from the answer', async () => {
   s.good();
-  s.rest['.*/stats/history'] = { from: 'f', to: 't', step_seconds: 10, timestamps: [0, 10], metrics: { cpu: { unit: 'percent', values: [1, 2], max: [5, 9] }, net_rx: { unit: 'bytes_per_second', values: [1000, 3000] } } };
+  s.rest['.*/stats/history'] = { from_iso: 'f', to_iso: 't', step_seconds: 10, timestamps: [0, 10], metrics: { cpu: { unit: 'percent', values: [1, 2], max: [5, 9] }, net_rx: { unit: 'bytes_per_second', values: [1000, 3000] } } };
   const asked = async (...args) => {
     s.asked = [];
     const r = await cli(['history', 'web', ...args]);
@@ -355,7 +355,7 @@ test('history: the query, and the values computed from the answer', async () => 
 
 test('history in a narrow terminal and without UTF-8', async () => {
   s.good();
-  s.rest['.*/stats/history'] = { from: 'f', to: 't', step_seconds: 10, timestamps: [0, 10], metrics: { mem_used: { unit: 'bytes', values: [1048576, 2097152] } } };
+  s.rest['.*/stats/history'] = { from_iso: 'f', to_iso: 't', step_seconds: 10, timestamps: [0, 10], metrics: { mem_used: { unit: 'bytes', values: [1048576, 2097152] } } };
   const wide = async (cols) => {
     const r = await inTerminal(`stty cols ${cols} rows 24; LC_ALL=C.UTF-8 $DOCKMON history web`);
     return r.stdout.replaceAll('\r', '').trimEnd().split('\n').slice(1);

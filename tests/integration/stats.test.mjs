@@ -55,7 +55,7 @@ test('history has rates of counters, with gaps and counters that were reset', as
   assert.equal(r.step_seconds, 10);
   assert.deepEqual(r.timestamps, rx.map((_, i) => (from + i * STEP) / 1000));
   // There is no rate for the first sample and across the gap; the growth of a counter that was reset is its value.
-  assert.deepEqual(r.net, [null, 1100, 2200, null, null, null, null, 1100, 550, 1100]);
+  assert.deepEqual(r.net_bps, [null, 1100, 2200, null, null, null, null, 1100, 550, 1100]);
   assert.deepEqual(r.mem, rx.map((v) => (v === null ? null : 25)));
   assert.deepEqual(r.memory_used_bytes, rx.map((v) => (v === null ? null : 1 << 20)));
   assert.deepEqual(r.memory_limit_bytes, rx.map((v) => (v === null ? null : 4 << 20)));
@@ -78,7 +78,7 @@ test('history has rates of counters, with gaps and counters that were reset', as
 
   // The rate of a first step needs the step before it.
   const later = await history(viewer, a, web.Id, span(from + STEP, 2));
-  assert.deepEqual(later.net, [1100, 2200]);
+  assert.deepEqual(later.net_bps, [1100, 2200]);
   await a.close();
 });
 
@@ -106,6 +106,28 @@ test('history is returned as CSV, by parameter or by Accept', async () => {
   await json.text();
   await a.close();
 });
+
+const SECONDS = { '1h': 3600, '8h': 28800, '24h': 86400, '7d': 604800, '30d': 2592000 };
+
+// The members that DockMon's web UI reads, and its polls for the steps after the last one that it has.
+async function dockmonShape(path, range, step) {
+  const r = await viewer.get(`${path}?range=${range}`);
+  assert.deepEqual([r.tier, r.tier_seconds, r.interval_seconds], [range, SECONDS[range], step]);
+  for (const name of ['from', 'to', 'server_time']) assert.ok(Number.isInteger(r[name]), name);
+  assert.ok(Math.abs(r.server_time - Date.now() / 1000) < 60);
+  assert.equal(Date.parse(r.from_iso), r.from * 1000);
+  assert.equal(Math.floor(Date.parse(r.to_iso) / 1000), r.to);
+  const arrays = ['cpu', 'mem', 'net_bps', 'memory_used_bytes', 'memory_limit_bytes', ...(path.includes('/containers/') ? [] : ['container_count'])];
+  for (const name of arrays) assert.equal(r[name].length, r.timestamps.length, name);
+  const known = r.timestamps.at(-3);
+  const { timestamps: newer, ...rest } = await viewer.get(`${path}?range=${range}&since=${known}`);
+  assert.ok(newer.length >= 2 && newer.length <= 60, `${range}: ${newer.length}`);
+  assert.deepEqual(newer.slice(0, 2), r.timestamps.slice(-2));
+  assert.equal(rest.interval_seconds, step);
+  for (const name of arrays) assert.equal(rest[name].length, newer.length, name);
+  const none = await viewer.get(`${path}?range=${range}&since=${r.server_time + step + 3600}`);
+  assert.deepEqual([none.timestamps, none.cpu, none.marks], [[], [], []]);
+}
 
 test('invalid queries are refused with the reason', async () => {
   const web = containerElement({ name: 'ask-web' });
@@ -137,6 +159,8 @@ test('invalid queries are refused with the reason', async () => {
     assert.equal(r.step_seconds, step);
     assert.ok(r.timestamps.length === n || r.timestamps.length === n + 1, `${range}: ${r.timestamps.length}`);
     assert.equal(r.cpu.length, r.timestamps.length);
+    await dockmonShape(`/api/hosts/${a.hostId}/containers/${web.Id}/stats/history`, range, step);
+    await dockmonShape(`/api/hosts/${a.hostId}/stats/history`, range, step);
   }
   await a.close();
 });
@@ -165,7 +189,7 @@ test('a re-created container continues the series, with marks for its events', a
   }, { what: 'the marks are there' });
   assert.equal(r.series, 'shop/web');
   assert.deepEqual(r.cpu, [1, 2]);
-  assert.deepEqual(r.net, [null, 700], 'a new container: its counter is the growth');
+  assert.deepEqual(r.net_bps, [null, 700], 'a new container: its counter is the growth');
   assert.deepEqual(r.marks.map((m) => [m.kind, Date.parse(m.at) - from]), [['died', STEP], ['oom', STEP + 1000], ['started', STEP + 2000]]);
   assert.match(r.marks[0].text, /died \(exit code 137\)/);
   const other = await history(viewer, a, second.Id, span(from, 2));

@@ -207,8 +207,8 @@ static void print_graphs(const json_t *answer, const struct history_options *o)
     const char *name;
     struct table t;
 
-    output_line("%s to %s, %" JSON_INTEGER_FORMAT " s per step", member_text(answer, "from"),
-                member_text(answer, "to"), member_integer(answer, "step_seconds"));
+    output_line("%s to %s, %" JSON_INTEGER_FORMAT " s per step", member_text(answer, "from_iso"),
+                member_text(answer, "to_iso"), member_integer(answer, "step_seconds"));
     for (size_t i = shape.first; i < N_VALUES; i++)
         headers[n_headers++] = values[i];
     headers[n_headers++] = "GRAPH";

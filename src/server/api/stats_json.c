@@ -99,14 +99,16 @@ static bool get_rate(const struct history_points *p, size_t step, size_t metric,
 /* The metrics behind the default arrays. */
 struct usual {
     size_t cpu, mem_used, mem_limit, rx, tx;
+    size_t count; /* of containers; 0: a container has none */
 };
 
 static const struct usual *find_usual(const struct history_points *p)
 {
-    static const struct usual container = {CONTAINER_CPU, CONTAINER_MEM_USED, CONTAINER_MEM_LIMIT,
-                                           CONTAINER_NET_RX, CONTAINER_NET_TX};
-    static const struct usual host = {HOST_CPU, HOST_MEM_USED, HOST_MEM_TOTAL, HOST_NET_RX,
-                                      HOST_NET_TX};
+    static const struct usual container = {CONTAINER_CPU,       CONTAINER_MEM_USED,
+                                           CONTAINER_MEM_LIMIT, CONTAINER_NET_RX,
+                                           CONTAINER_NET_TX,    0};
+    static const struct usual host = {HOST_CPU,    HOST_MEM_USED, HOST_MEM_TOTAL,
+                                      HOST_NET_RX, HOST_NET_TX,   HOST_CONTAINERS_RUNNING};
 
     return p->set.table == container_metrics ? &container : &host;
 }
@@ -201,13 +203,15 @@ static void put_usual(struct buf *out, const struct stats_answer *a)
     const struct column columns[] = {
         {"cpu",                VIEW_MEAN,         u->cpu      },
         {"mem",                VIEW_MEMORY_SHARE, 0           },
-        {"net",                VIEW_NETWORK,      0           },
+        {"net_bps",            VIEW_NETWORK,      0           },
         {"memory_used_bytes",  VIEW_MEAN,         u->mem_used },
         {"memory_limit_bytes", VIEW_MEAN,         u->mem_limit},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(columns); i++)
         put_array(out, a, &columns[i]);
+    if (u->count && a->query->columns >> u->count & 1)
+        put_array(out, a, &(struct column){"container_count", VIEW_MEAN, u->count});
 }
 
 static void put_metric(struct buf *out, const struct stats_answer *a, size_t i)
@@ -265,6 +269,24 @@ static void put_marks(struct buf *out, const struct stats_answer *a)
     put(out, "]");
 }
 
+static void put_span(struct buf *out, const struct stats_query *q)
+{
+    int64_t from_ms = q->from_ms < q->to_ms ? q->from_ms : q->to_ms;
+
+    put(out, ",\"tier\":");
+    put_string(out, q->range->name);
+    (void)buf_printf(
+        out,
+        ",\"tier_seconds\":%" PRId64 ",\"interval_seconds\":%" PRId64 ",\"step_seconds\":%" PRId64
+        ",\"from\":%" PRId64 ",\"to\":%" PRId64 ",\"server_time\":%" PRId64,
+        q->range->ms / 1000, q->step_ms / 1000, q->step_ms / 1000, time_div_floor(from_ms, 1000),
+        time_div_floor(q->to_ms, 1000), time_div_floor(q->now_ms, 1000));
+    put(out, ",\"from_iso\":");
+    put_time(out, from_ms);
+    put(out, ",\"to_iso\":");
+    put_time(out, q->to_ms);
+}
+
 void stats_json_write(struct buf *out, const struct stats_answer *a)
 {
     put(out, "{\"host_id\":");
@@ -273,11 +295,7 @@ void stats_json_write(struct buf *out, const struct stats_answer *a)
     put_string(out, a->container_id);
     put(out, ",\"series\":");
     put_string(out, a->series);
-    put(out, ",\"from\":");
-    put_time(out, a->query->from_ms);
-    put(out, ",\"to\":");
-    put_time(out, a->query->to_ms);
-    (void)buf_printf(out, ",\"step_seconds\":%" PRId64, a->query->step_ms / 1000);
+    put_span(out, a->query);
     put_timestamps(out, a);
     if (a->query->is_named) {
         put_metrics(out, a);

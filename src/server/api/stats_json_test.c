@@ -14,6 +14,8 @@
 #define NONE   METRIC_NONE
 #define BIT(i) (UINT64_C(1) << (i))
 
+static const struct stats_range eight_hours = {"8h", INT64_C(8) * 3600 * 1000};
+
 static void add(struct history_points *p, int64_t at_ms, const int64_t set[][2], size_t n)
 {
     int64_t values[CONTAINER_METRICS];
@@ -69,8 +71,13 @@ static void test_default_arrays_are_written(void **state)
         {10000, (char[]){"started"}, (char[]){""}              },
         {20001, (char[]){"oom"},     (char[]){"\"a\"\n\x1b[1m"}},
     };
-    struct stats_query q = {
-        .from_ms = 10000, .to_ms = 40000, .step_ms = 10000, .columns = columns, .with_marks = true};
+    struct stats_query q = {.from_ms = 10000,
+                            .to_ms = 40000,
+                            .step_ms = 10000,
+                            .columns = columns,
+                            .with_marks = true,
+                            .now_ms = 41999,
+                            .range = &eight_hours};
     struct stats_answer a = {.host_id = "h\"1",
                              .container_id = "c",
                              .series = "web",
@@ -89,9 +96,11 @@ static void test_default_arrays_are_written(void **state)
     a.points = &p;
     assert_json(
         &a,
-        "{\"host_id\":\"h\\\"1\",\"container_id\":\"c\",\"series\":\"web\",\"from\":\"1970-01-01T00:00:10.000Z\","
-        "\"to\":\"1970-01-01T00:00:40.000Z\",\"step_seconds\":10,\"timestamps\":[10,20,30],"
-        "\"cpu\":[12.34,0,null],\"mem\":[33.3333,null,null],\"net\":[100.5,null,null],"
+        "{\"host_id\":\"h\\\"1\",\"container_id\":\"c\",\"series\":\"web\","
+        "\"tier\":\"8h\",\"tier_seconds\":28800,\"interval_seconds\":10,\"step_seconds\":10,"
+        "\"from\":10,\"to\":40,\"server_time\":41,\"from_iso\":\"1970-01-01T00:00:10.000Z\","
+        "\"to_iso\":\"1970-01-01T00:00:40.000Z\",\"timestamps\":[10,20,30],"
+        "\"cpu\":[12.34,0,null],\"mem\":[33.3333,null,null],\"net_bps\":[100.5,null,null],"
         "\"memory_used_bytes\":[1,5,null],\"memory_limit_bytes\":[3,0,null],"
         "\"marks\":[{\"at\":\"1970-01-01T00:00:10.000Z\",\"kind\":\"started\",\"text\":\"\"},"
         "{\"at\":\"1970-01-01T00:00:20.001Z\",\"kind\":\"oom\",\"text\":\"\\\"a\\\"\\n\\u001B[1m\"}]}");
@@ -131,8 +140,11 @@ static void test_named_metrics_are_written_in_their_units(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct stats_query q = {
-            .to_ms = 20000, .step_ms = 10000, .columns = BIT(cases[i].metric), .is_named = true};
+        struct stats_query q = {.to_ms = 20000,
+                                .step_ms = 10000,
+                                .columns = BIT(cases[i].metric),
+                                .is_named = true,
+                                .range = &eight_hours};
         struct stats_answer a = {.host_id = "h", .series = "", .query = &q};
         char expected[512];
         struct history_points p;
@@ -143,8 +155,10 @@ static void test_named_metrics_are_written_in_their_units(void **state)
         a.points = &p;
         (void)snprintf(
             expected, sizeof(expected),
-            "{\"host_id\":\"h\",\"container_id\":null,\"series\":\"\",\"from\":\"1970-01-01T00:00:00.000Z\","
-            "\"to\":\"1970-01-01T00:00:20.000Z\",\"step_seconds\":10,\"timestamps\":[0,10],\"metrics\":{%s}}",
+            "{\"host_id\":\"h\",\"container_id\":null,\"series\":\"\","
+            "\"tier\":\"8h\",\"tier_seconds\":28800,\"interval_seconds\":10,\"step_seconds\":10,"
+            "\"from\":0,\"to\":20,\"server_time\":0,\"from_iso\":\"1970-01-01T00:00:00.000Z\","
+            "\"to_iso\":\"1970-01-01T00:00:20.000Z\",\"timestamps\":[0,10],\"metrics\":{%s}}",
             cases[i].json);
         assert_json(&a, expected);
         history_points_done(&p);
@@ -156,7 +170,8 @@ static void test_the_newest_marks_are_written(void **state)
 {
     static struct history_mark marks[1002];
     char kind[] = "died", text[] = "";
-    struct stats_query q = {.to_ms = 10000,
+    struct stats_query q = {.range = &eight_hours,
+                            .to_ms = 10000,
                             .step_ms = 10000,
                             .columns = BIT(CONTAINER_CPU),
                             .is_named = true,

@@ -25,23 +25,30 @@ uint64_t stats_usual_columns(struct metric_set set)
            UINT64_C(1) << HOST_NET_RX | UINT64_C(1) << HOST_NET_TX;
 }
 
-static int read_range(const char *range, int64_t now_ms, struct stats_query *q, struct error *err)
-{
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } ranges[] = {
-        {"1h",  HOUR_MS    },
-        {"8h",  8 * HOUR_MS},
-        {"24h", DAY_MS     },
-        {"7d",  7 * DAY_MS },
-        {"30d", 30 * DAY_MS},
-    };
+static const struct stats_range ranges[] = {
+    {"1h",  HOUR_MS    },
+    {"8h",  8 * HOUR_MS},
+    {"24h", DAY_MS     },
+    {"7d",  7 * DAY_MS },
+    {"30d", 30 * DAY_MS},
+};
 
+static const struct stats_range *find_range(int64_t span_ms)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(ranges) - 1 && ranges[i].ms < span_ms)
+        i++;
+    return &ranges[i];
+}
+
+static int read_range(const char *range, struct stats_query *q, struct error *err)
+{
     for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
         if (str_eq(range, ranges[i].name)) {
-            q->to_ms = now_ms;
-            q->from_ms = now_ms - ranges[i].ms;
+            q->range = &ranges[i];
+            q->to_ms = q->now_ms;
+            q->from_ms = q->now_ms - ranges[i].ms;
             return 0;
         }
     }
@@ -49,18 +56,20 @@ static int read_range(const char *range, int64_t now_ms, struct stats_query *q, 
 }
 
 static int read_time(const struct api_call *call,
-                     int64_t now_ms,
+                     int64_t *ret_since_ms,
                      struct stats_query *q,
                      struct error *err)
 {
     _cleanup_free_ char *range = api_query(call, "range");
-    int r;
+    int r = api_query_time(call, "since", ret_since_ms, err);
 
-    if (!str_is_empty(range))
-        return read_range(range, now_ms, q, err);
-    r = api_query_time(call, "from", &q->from_ms, err);
+    if (r == 0 && !str_is_empty(range))
+        return read_range(range, q, err);
+    if (r == 0)
+        r = api_query_time(call, "from", &q->from_ms, err);
     if (r == 0 && !q->from_ms)
-        r = api_query_time(call, "since", &q->from_ms, err);
+        q->from_ms = *ret_since_ms;
+    *ret_since_ms = 0;
     if (r == 0)
         r = api_query_time(call, "to", &q->to_ms, err);
     if (r < 0)
@@ -70,10 +79,11 @@ static int read_time(const struct api_call *call,
                          "either `range` (1h, 8h, 24h, 7d, 30d) or `from` is required");
     }
     if (!q->to_ms)
-        q->to_ms = now_ms;
-    return q->from_ms < q->to_ms
-               ? 0
-               : error_set(err, -EDOM, "the requested time range ends before it begins");
+        q->to_ms = q->now_ms;
+    if (q->from_ms >= q->to_ms)
+        return error_set(err, -EDOM, "the requested time range ends before it begins");
+    q->range = find_range(q->to_ms - q->from_ms);
+    return 0;
 }
 
 /* Returns a readable step with which the response is not too long. */
@@ -90,7 +100,10 @@ static int64_t find_usual_step(int64_t span_ms)
 }
 
 /* Reads seconds, or a duration such as 1m. */
-static int read_step(const struct api_call *call, struct stats_query *q, struct error *err)
+static int read_step(const struct api_call *call,
+                     struct metric_set set,
+                     struct stats_query *q,
+                     struct error *err)
 {
     const int64_t finest = tiers[TIER_10S].step_ms;
     _cleanup_free_ char *text = api_query(call, "step");
@@ -99,6 +112,8 @@ static int read_step(const struct api_call *call, struct stats_query *q, struct 
     assert(finest > 0);
     if (str_is_empty(text)) {
         q->step_ms = find_usual_step(q->to_ms - q->from_ms);
+        if (set.table == host_metrics && !q->is_named)
+            q->columns |= UINT64_C(1) << HOST_CONTAINERS_RUNNING;
         return 0;
     }
     if (parse_u64(text, MAX_STEP_MS / 1000, &v) == 0) {
@@ -176,25 +191,36 @@ static int check_size(const struct stats_query *q, struct error *err)
         n, __builtin_popcountll(q->columns), STATS_MAX_POINTS, STATS_MAX_VALUES);
 }
 
+/* Leaves out the steps up to that of `since_ms`; there may be none after it. */
+static void skip_steps(struct stats_query *q, int64_t since_ms)
+{
+    int64_t last = time_div_floor(since_ms < q->to_ms ? since_ms : q->to_ms - 1, q->step_ms);
+
+    q->from_ms = time_div_floor(q->from_ms, q->step_ms) * q->step_ms;
+    if (since_ms && (last + 1) * q->step_ms > q->from_ms)
+        q->from_ms = (last + 1) * q->step_ms;
+}
+
 int stats_query_read(const struct api_call *call,
                      struct metric_set set,
                      int64_t now_ms,
                      struct stats_query *ret,
                      struct error *err)
 {
+    int64_t since_ms = 0;
     int r;
 
-    *ret = (struct stats_query){0};
+    *ret = (struct stats_query){.now_ms = now_ms};
     r = api_query_bool(call, "marks", true, &ret->with_marks, err);
     if (r == 0)
         r = read_format(call, ret, err);
     if (r == 0)
         r = read_metrics(call, set, ret, err);
     if (r == 0)
-        r = read_time(call, now_ms, ret, err);
+        r = read_time(call, &since_ms, ret, err);
     if (r == 0)
-        r = read_step(call, ret, err);
+        r = read_step(call, set, ret, err);
     if (r == 0)
-        ret->from_ms = time_div_floor(ret->from_ms, ret->step_ms) * ret->step_ms;
+        skip_steps(ret, since_ms);
     return r == 0 ? check_size(ret, err) : r;
 }

@@ -75,19 +75,88 @@ static void test_times_and_steps_are_parsed(void **state)
     }
 }
 
+/* `since` with a range leaves out the steps up to that time, and keeps the step of the range. */
+static void test_since_leaves_out_known_steps(void **state)
+{
+    static const struct {
+        const char *query;
+        int64_t from, step; /* seconds */
+    } cases[] = {
+        {"range=1h&since=1763899970",           1763899980, 10  },
+        {"range=1h&since=1763899979",           1763899980, 10  },
+        {"range=1h&since=1763899980",           1763899990, 10  },
+        {"range=1h&since=2025-11-23T12:13:00Z", 1763899990, 10  },
+        {"range=1h&since=1763890000",           1763896400, 10  }, /* before the range */
+        {"range=1h&since=0",                    1763896400, 10  },
+        {"range=1h&since=1763900000",           1763900010, 10  }, /* the step of now */
+        {"range=1h&since=1863900000",           1763900010, 10  }, /* later than now */
+        {"range=8h&since=1763899000",           1763899020, 60  },
+        {"range=30d&since=1763890000",          1763892000, 3600},
+        {"range=1h&step=60&since=1763899000",   1763899020, 60  },
+        {"from=1763899000&since=1763899900",    1763899000, 10  },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct stats_query q;
+
+        assert_int_equal(ask(cases[i].query, "web", &q, NULL), 0);
+        if (q.from_ms != cases[i].from * S || q.step_ms != cases[i].step * S || q.to_ms != NOW)
+            fail_msg("%s: from %lld", cases[i].query, (long long)q.from_ms);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const char *bad[] = {"range=1h&since=yesterday", "range=1h&since=-5"};
+        struct stats_query q;
+
+        assert_int_equal(ask(bad[i], "web", &q, NULL), -EDOM);
+    }
+}
+
+static void test_a_range_is_found_for_every_time(void **state)
+{
+    static const struct {
+        const char *query, *range;
+        int64_t seconds;
+    } cases[] = {
+        {"range=1h",                      "1h",  3600   },
+        {"range=8h",                      "8h",  28800  },
+        {"range=24h",                     "24h", 86400  },
+        {"range=7d",                      "7d",  604800 },
+        {"range=30d",                     "30d", 2592000},
+        {"range=7d&since=1763899900",     "7d",  604800 },
+        {"from=1763890000&to=1763893600", "1h",  3600   },
+        {"from=1763890000&to=1763893601", "8h",  28800  },
+        {"from=1763890000",               "8h",  28800  },
+        {"from=1700000000&to=1702592000", "30d", 2592000},
+        {"from=1600000000",               "30d", 2592000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct stats_query q;
+
+        assert_int_equal(ask(cases[i].query, "web", &q, NULL), 0);
+        assert_string_equal(q.range->name, cases[i].range);
+        assert_int_equal(q.range->ms, cases[i].seconds * S);
+        assert_int_equal(q.now_ms, NOW);
+    }
+}
+
 static void test_metrics_and_formats_are_parsed(void **state)
 {
     const uint64_t usual = BIT(CONTAINER_CPU) | BIT(CONTAINER_MEM_USED) | BIT(CONTAINER_MEM_LIMIT) |
                            BIT(CONTAINER_NET_RX) | BIT(CONTAINER_NET_TX);
     const uint64_t usual_of_host = BIT(HOST_CPU) | BIT(HOST_MEM_USED) | BIT(HOST_MEM_TOTAL) |
                                    BIT(HOST_NET_RX) | BIT(HOST_NET_TX);
+    const uint64_t counted = usual_of_host | BIT(HOST_CONTAINERS_RUNNING);
     const struct {
         const char *query, *series;
         uint64_t columns;
         bool is_named, with_marks, is_csv;
     } cases[] = {
         {"range=1h",                                "web", usual,                                    false, true,  false},
-        {"range=1h",                                "",    usual_of_host,                            false, true,  false},
+        {"range=1h",                                "",    counted,                                  false, true,  false},
+        {"range=1h&step=10",                        "",    usual_of_host,                            false, true,  false},
         {"range=1h&metrics=",                       "web", usual,                                    false, true,  false},
         {"range=1h&metrics=pids",                   "web", BIT(CONTAINER_PIDS),                      true,  true,  false},
         {"range=1h&metrics=pids,cpu,pids",          "web", BIT(CONTAINER_PIDS) | BIT(CONTAINER_CPU), true,
@@ -210,6 +279,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times_and_steps_are_parsed),
+        cmocka_unit_test(test_since_leaves_out_known_steps),
+        cmocka_unit_test(test_a_range_is_found_for_every_time),
         cmocka_unit_test(test_metrics_and_formats_are_parsed),
         cmocka_unit_test(test_the_accept_header_selects_the_format),
         cmocka_unit_test(test_invalid_queries_are_refused),
