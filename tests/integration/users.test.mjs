@@ -98,6 +98,33 @@ test('a deleted user loses sessions and keys', async () => {
   await login('dora', p.password, 401);
 });
 
+test('me: groups and capabilities by role and limits, for sessions and keys', async () => {
+  const view = ['agents.view', 'containers.logs', 'containers.view', 'events.view', 'hosts.view', 'tags.view'];
+  const operate = ['batch.create', 'batch.view', 'containers.operate', 'containers.shell', 'containers.update', 'containers.view_env', 'tags.manage'];
+  const manage = ['agents.manage', 'apikeys.manage_other', 'audit.view', 'hosts.manage', 'settings.manage', 'users.manage'];
+  const of = { viewer: [3, 'Read Only', view], operator: [2, 'Operators', [...view, ...operate]], admin: [1, 'Administrators', [...view, ...operate, ...manage]] };
+  const meOf = (key) => new Client(server, { key }).get('/api/v2/auth/me');
+
+  for (const [role, [id, name, capabilities]] of Object.entries(of)) {
+    const p = await person(`me-${role}`, role);
+    const me = await p.session.get('/api/v2/auth/me');
+    assert.deepEqual(me.user.groups, [{ id, name }]);
+    assert.deepEqual([me.auth_type, me.user.id, me.user.username, me.user.display_name, me.user.auth_provider, me.user.is_first_login, me.user.must_change_password, me.api_key],
+      ['session', p.id, `me-${role}`, null, 'local', false, false, undefined]);
+    assert.deepEqual(me.capabilities, [...capabilities].sort());
+    const made = await p.session.post('/api/v2/api-keys', { name: `me ${role}`, role });
+    const key = await meOf(made.key);
+    assert.deepEqual([key.auth_type, key.api_key], ['api_key', { id: made.id, name: made.name, group_id: id, group_name: name, created_by_username: `me-${role}` }]);
+    assert.deepEqual(key.capabilities, me.capabilities);
+    await admin.delete(`/api/v2/users/${p.id}`); // or there is another admin
+  }
+  assert.equal((await root.get('/api/v2/auth/me')).api_key.created_by_username, null);
+  const limited = async (more) => (await meOf((await root.post('/api/v2/api-keys', { name: JSON.stringify(more), role: 'admin', ...more })).key)).capabilities;
+  assert.deepEqual(of.admin[2].filter((c) => !view.includes(c) && !operate.includes(c)).sort(), manage);
+  assert.deepEqual((await limited({ expires_days: 2 })).filter((c) => manage.includes(c)), ['agents.manage', 'audit.view', 'hosts.manage', 'settings.manage']);
+  assert.deepEqual((await limited({ scope: ['tag=x'] })).filter((c) => [...manage, 'tags.manage'].includes(c)), ['hosts.manage']);
+});
+
 test('users cannot delete or demote themselves or the last admin', async () => {
   const me = (await admin.get('/api/v2/users')).users.find((u) => u.username === 'admin');
   const { key } = await admin.post('/api/v2/api-keys', { name: 'mine', role: 'admin' });

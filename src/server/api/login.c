@@ -6,8 +6,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "server/api/account_json.h"
 #include "server/api/handlers.h"
+#include "server/rights/groups.h"
 #include "server/store/secret.h"
+#include "server/view/json_values.h"
 #include "server/view/scope_json.h"
 
 #include <errno.h>
@@ -20,10 +23,12 @@ static json_t *make_user_json(const struct identity *who)
 {
     _cleanup_free_ char *scope = scope_rules_text(&who->scope.own);
 
-    return json_pack("{s:I, s:o, s:s, s:o, s:b, s:b}", "id", (json_int_t)who->user_id, "username",
-                     json_text_str(who->name), "role", role_name(who->role), "scope",
-                     scope_json(scope), "must_change_password", who->must_change_password,
-                     "is_first_login", who->must_change_password);
+    return json_pack("{s:I, s:o, s:n, s:s, s:o, s:s, s:o, s:b, s:b}", "id",
+                     (json_int_t)who->user_id, "username", json_text_str(who->name), "display_name",
+                     "auth_provider", "local", "groups", account_groups_json(who->role), "role",
+                     role_name(who->role), "scope", scope_json(scope), "must_change_password",
+                     (int)who->must_change_password, "is_first_login",
+                     (int)who->must_change_password);
 }
 
 static char *make_cookie(
@@ -146,9 +151,26 @@ void logout_post(struct api_call *call)
     credentials_check(c, call->api->o.auth, on_logout_identity, call);
 }
 
+static json_t *make_key_json(const struct identity *who)
+{
+    const struct group *group = group_of_role(who->role);
+
+    return json_pack("{s:I, s:o, s:I, s:o, s:o}", "id", (json_int_t)who->key_id, "name",
+                     json_text_str(who->name), "group_id", (json_int_t)group->id, "group_name",
+                     json_text_str(group->name), "created_by_username",
+                     json_value_string(who->owner_name[0] ? who->owner_name : NULL));
+}
+
 void me_get(struct api_call *call)
 {
-    api_reply(call, 200, json_pack("{s:o}", "user", make_user_json(&call->who)));
+    const struct identity *who = &call->who;
+    json_t *me = json_pack("{s:s, s:o, s:o}", "auth_type", who->key_id ? "api_key" : "session",
+                           "user", make_user_json(who), "capabilities",
+                           account_capabilities_json(who));
+
+    if (who->key_id)
+        (void)json_object_set_new(me, "api_key", make_key_json(who));
+    api_reply(call, 200, me);
 }
 
 static void on_password(void *owner, int code, const struct error *err)

@@ -232,6 +232,8 @@ static void check_on_work(void *job)
         who.key_id = c->row.key_id;
         who.owner_id = c->row.owner_id;
         str_copy(who.name, sizeof(who.name), c->row.name);
+        if (c->row.owner_name)
+            str_copy(who.owner_name, sizeof(who.owner_name), c->row.owner_name);
         who.role = c->row.role;
         who.must_change_password = c->row.must_change_password;
         who.expires_at_ms = c->row.expires_at_ms;

@@ -30,10 +30,11 @@
 #include <stdint.h>
 
 struct identity {
-    int64_t user_id;  /* 0 for an API key */
-    int64_t key_id;   /* 0 for a session */
-    int64_t owner_id; /* the user, or the one who created the API key; 0: created offline */
-    char name[64];    /* user name or key name */
+    int64_t user_id;     /* 0 for an API key */
+    int64_t key_id;      /* 0 for a session */
+    int64_t owner_id;    /* the user, or the one who created the API key; 0: created offline */
+    char name[64];       /* user name or key name */
+    char owner_name[64]; /* of owner_id; "": none */
     enum role role;
     bool must_change_password;
     struct networks networks; /* where an API key may be used */

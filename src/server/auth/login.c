@@ -86,6 +86,7 @@ static void login_finish(struct login *l)
         result.session_id = l->session_id;
         result.who.user_id = result.who.owner_id = l->user.id;
         str_copy(result.who.name, sizeof(result.who.name), l->user.name);
+        str_copy(result.who.owner_name, sizeof(result.who.owner_name), l->user.name);
         result.who.role = l->user.role;
         result.who.must_change_password = l->user.must_change_password;
     } else if (l->code != -ENOKEY && l->code != -EAGAIN && l->code != -ENOBUFS) {

@@ -1,0 +1,13 @@
+#pragma once
+
+/*
+ * Accounts as the API shows them: groups and capabilities of DockMon's clients, from our roles.
+ */
+
+#include "server/auth/auth.h"
+#include <jansson.h>
+
+/* The members `id` and `name` of the group of the role, in a list. */
+json_t *account_groups_json(enum role role);
+/* The names of the caller's capabilities. */
+json_t *account_capabilities_json(const struct identity *who);
