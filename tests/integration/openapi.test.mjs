@@ -77,6 +77,48 @@ test('reading operations answer as described', async () => {
   await api.call(clients.admin, 'listAudit', { query: 'limit=3&offset=1&since=2026-01-01T00:00:00Z' });
 });
 
+// DockMon's web UI and clients read them, and some end with an error page on any other shape.
+test('features that are absent have the response of an installation that does not use them', async () => {
+  const absent = api.operations.filter((o) => o['x-absent']);
+  assert.ok(absent.length >= 20);
+  for (const o of absent) await api.call(clients.admin, o.operationId, { values: at({ token: 'none' }) });
+  assert.deepEqual(await clients.viewer.get('/api/updates/summary/'), { total_updates: 0, containers_with_updates: [] });
+  assert.deepEqual(await clients.viewer.get('/api/alerts/?state=open&page=1&page_size=20'), { alerts: [], total: 0, page: 1, page_size: 50 });
+  assert.deepEqual(await clients.viewer.get('/api/alerts/stats/'), { total: 0, by_state: { open: 0, snoozed: 0, resolved: 0 }, by_severity: { critical: 0, error: 0, warning: 0, info: 0 } });
+  const templates = await clients.viewer.get('/api/notifications/template-variables');
+  assert.deepEqual(Object.keys(templates.default_templates), ['default', 'metric', 'state_change', 'health', 'update']);
+  assert.deepEqual((await clients.viewer.get('/api/upgrade-notice')).show_notice, false);
+  assert.deepEqual(await clients.none.get('/api/v2/oidc/status'), { enabled: false, provider_configured: false });
+  await clients.viewer.get('/api/v2/oidc/config', { status: 403 });
+});
+
+test('settings: every user may send a time zone at login, and the one of an admin is kept', async () => {
+  const first = await api.call(clients.viewer, 'getSettings');
+  assert.equal(first.timezone_offset, 0);
+  assert.deepEqual(await api.call(clients.viewer, 'changeSettings', { body: { timezone_offset: -300 } }), first);
+  assert.equal((await api.call(clients.admin, 'changeSettings', { body: { timezone_offset: 60 } })).timezone_offset, 60);
+  assert.equal((await clients.operator.get('/api/settings')).timezone_offset, 60);
+  await api.call(clients.admin, 'changeSettings', { body: await clients.admin.get('/api/settings') });
+  for (const body of [{ timezone_offset: 841 }, { timezone_offset: '60' }, { max_retries: 9 }, { unknown: 1 }])
+    await api.call(clients.admin, 'changeSettings', { body, status: 422 });
+});
+
+test('the summary for dashboards answers as described', async () => {
+  const r = await api.call(clients.viewer, 'getDashboardSummary');
+  const list = await clients.viewer.get('/api/containers');
+  assert.deepEqual(r.hosts, { online: 1, total: 1, offline: 0 });
+  assert.equal(r.containers.total, list.length);
+  assert.equal(r.containers.running, list.filter((c) => c.state === 'running').length);
+  assert.deepEqual([r.hosts_summary, r.updates, r.alerts, r.updates_available, r.alerts_active], ['1/1', { available: 0 }, { active: 0 }, 0, 0]);
+});
+
+test('hosts without an agent are refused with the way that there is', async () => {
+  for (const id of ['addHost', 'testHostConnection']) {
+    const r = await api.call(clients.admin, id, { body: { name: 'x', url: 'tcp://10.0.0.1:2376' }, status: 501 });
+    assert.match(r.detail, /never connects to an engine: install an agent/);
+  }
+});
+
 test('users, sessions and keys answer as described', async () => {
   const guest = new Client(server);
   const { user, password } = await api.call(clients.admin, 'createUser', { body: { username: 'olga', role: 'viewer' } });
@@ -295,7 +337,7 @@ test('an offline host answers as described and can be deleted', async () => {
 });
 
 // Not covered here: a host that was reached over mTLS, and answers that are not JSON (metrics.test.mjs).
-const ELSEWHERE = new Set(['migrateHost', 'getMetrics', 'getInstallScript', 'getAgentProgram', 'getAgentImage']); // install.test.mjs
+const ELSEWHERE = new Set(['migrateHost', 'addHost', 'testHostConnection', 'getMetrics', 'getInstallScript', 'getAgentProgram', 'getAgentImage']); // install.test.mjs
 
 test('every operation that has an action is in the audit log, done and refused: who, from where, what, on what, result', async () => {
   const actions = api.operations.map((o) => o['x-audit-action']).filter(Boolean);

@@ -229,6 +229,12 @@ const lists = {
     const other = await c.get(`/api/events?limit=1000&host_id=${hosts.beta.hostId}`);
     assert.deepEqual([...new Set(other.events.map((e) => e.container_name))], containersOf[scope].filter((name) => name.startsWith('beta')));
   },
+  'GET /api/dashboard/summary': async (c, scope) => {
+    const r = await c.get('/api/dashboard/summary');
+    const [h, n] = [hostsOf[scope].length, containersOf[scope].length];
+    assert.deepEqual([r.hosts, r.hosts_summary], [{ online: h, total: h, offline: 0 }, `${h}/${h}`]);
+    assert.deepEqual([r.containers, r.containers_summary], [{ running: n, stopped: 0, paused: 0, total: n }, `${n}/${n}`]);
+  },
   'GET /metrics': async (c, scope) => {
     const text = await (await c.fetch('GET', '/metrics')).text();
     const named = (label) => [...new Set([...text.matchAll(new RegExp(`[{,]${label}="([^"]*)"`, 'g'))].map((m) => m[1]))].sort();

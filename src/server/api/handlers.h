@@ -109,3 +109,14 @@ void host_volume_delete(struct api_call *call);
 /* events.c */
 void api_events_list(struct api_call *call);
 void api_audit_list(struct api_call *call);
+
+/* dashboard.c */
+void dashboard_summary_get(struct api_call *call);
+
+/* settings.c */
+void api_settings_get(struct api_call *call);
+void api_settings_put(struct api_call *call);
+
+/* absent.c: features that this server does not have */
+void absent_get(struct api_call *call);
+void direct_host_post(struct api_call *call);
