@@ -145,17 +145,17 @@ test('5,000 containers reach the server and its clients', { timeout: 120000 }, a
     const all = await client.get('/api/containers');
     return all.length === 5000 && all;
   }, { timeout: 60000, interval: 500, what: 'all containers are listed' });
-  assert.equal(new Set(listed.map((c) => c.id)).size, 5000);
+  assert.equal(new Set(listed.map((c) => c.full_id)).size, 5000);
 
   engine.containers[0].State = 'exited';
   engine.event(engine.containers[0], 'die', { exitCode: '0' });
-  await eventually(async () => (await client.get('/api/containers')).find((c) => c.id === one)?.state === 'exited', { what: 'a change arrives as a delta' });
+  await eventually(async () => (await client.get('/api/containers')).find((c) => c.full_id === one)?.state === 'exited', { what: 'a change arrives as a delta' });
   const rss = Number(/VmHWM:\s+(\d+)/.exec((await run('cat', [`/proc/${joined.process.child.pid}/status`])).stdout)[1]);
   assert.ok(rss < 700 * 1024, `the agent needed ${rss} KiB, sanitizers included`);
 });
 
 test('restart policies are in the lists', async () => {
-  const c = (await client.get('/api/containers')).find((x) => x.id === two);
+  const c = (await client.get('/api/containers')).find((x) => x.full_id === two);
   assert.equal(c.restart_policy, 'unless-stopped');
 });
 

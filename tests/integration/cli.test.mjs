@@ -129,7 +129,7 @@ test('ps -q, -a and filters choose the same containers as docker', async () => {
     assert.deepEqual(ours, theirs, flags.join(' '));
   }
   const json = JSON.parse(await succeeds('ps', '-a', '--json', '--filter', `label=sel=${engine.prefix}`));
-  assert.deepEqual(json.map((x) => x.id).sort(), [running.id, exited.id].sort());
+  assert.deepEqual(json.map((x) => x.full_id).sort(), [running.id, exited.id].sort());
 });
 
 test('a container is named by name, id, id prefix or HOST/NAME', async () => {

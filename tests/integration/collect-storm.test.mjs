@@ -110,7 +110,7 @@ test('as many starts and ends as the engine manages', { timeout: (SECONDS * 4 + 
   await eventually(async () => {
     const list = await client.get('/api/containers');
     assert.deepEqual(ours(list, (c) => c.name), there);
-    return list.filter((c) => c.name.includes(engine.prefix)).every((c) => c.state === (c.id === stays.id.slice(0, 12) || c.id === stays.id ? 'running' : 'exited'));
+    return list.filter((c) => c.name.includes(engine.prefix)).every((c) => c.state === (c.full_id === stays.id ? 'running' : 'exited'));
   }, { timeout: 60000, what: 'the list as the engine has it' });
 
   await eventually(async () => (await open(agent)) <= fds + 2, { timeout: 60000, what: `no more than ${fds} descriptors` });

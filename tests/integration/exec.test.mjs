@@ -105,7 +105,7 @@ test('secrets in command lines and environments: every door, for every role', as
     return texts.join();
   };
   const doors = {
-    list: async (client) => JSON.stringify((await client.get('/api/containers')).find((x) => x.id === c.id)),
+    list: async (client) => JSON.stringify((await client.get('/api/containers')).find((x) => x.full_id === c.id)),
     inspect: async (client) => JSON.stringify(await client.get(`${base}/inspect`)),
     feed: (client) => feed(client),
     subscription: (client) => feed(client, { type: 'subscribe', id: 1, topics: ['containers'] }),

@@ -130,7 +130,7 @@ async function engineFrozen() {
   assert.ok([500, 503, 504].includes(told.status), `${told.status}`);
   assert.match((await told.json()).detail, /did not finish within|not known whether|engine/i);
   assert.equal((await hung.host()).status, 'online');
-  assert.ok((await world.client.get('/api/containers')).some((x) => x.id === c.id), 'its containers are still listed');
+  assert.ok((await world.client.get('/api/containers')).some((x) => x.full_id === c.id), 'its containers are still listed');
   await sleep(Math.max(0, froze + FROZEN_MS - Date.now()));
 
   own.daemon.child.kill('SIGCONT');

@@ -92,7 +92,7 @@ test('remove, by default also a running container', async () => {
   const answer = await world.client.delete(path(c));
   assert.equal(answer.success, true);
   assert.equal(await engine.exists(c.id), false);
-  await eventually(async () => !(await world.client.get('/api/containers')).some((x) => x.id === c.id));
+  await eventually(async () => !(await world.client.get('/api/containers')).some((x) => x.full_id === c.id));
 });
 
 test('remove without force refuses a running container', async () => {

@@ -39,7 +39,7 @@ async function succeeds(client, ...args) {
   return r.stdout;
 }
 
-const listed = async (id, client = other) => (await client.get('/api/containers')).find((c) => c.id === id);
+const listed = async (id, client = other) => (await client.get('/api/containers')).find((c) => c.full_id === id);
 
 test('the list has the state after each operation as soon as it is answered', async () => {
   const c = await engine.run('states');
@@ -110,7 +110,7 @@ test('a container that was just created with docker is known at once', async () 
   const fourth = await engine.run('fresh-4');
   assert.match(await succeeds(admin, 'exec', fourth.name, 'echo', 'inside'), /inside/);
   const fifth = await engine.run('fresh-5');
-  assert.deepEqual((await admin.get(`/api/containers/resolve?ref=${fifth.name}`)).map((c) => c.id), [fifth.id]);
+  assert.deepEqual((await admin.get(`/api/containers/resolve?ref=${fifth.name}`)).map((c) => [c.id, c.full_id]), [[fifth.id.slice(0, 12), fifth.id]]);
   const sixth = await engine.run('fresh-6', { command: ['sh', '-c', 'echo hello; sleep 600'] });
   await admin.get(path(sixth.name, 'logs'));
 });

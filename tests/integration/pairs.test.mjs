@@ -67,7 +67,7 @@ for (const slow of ['stop', 'restart']) {
     assert.equal(r.status, 200, JSON.stringify(r.body));
     atOnce(r);
     assert.equal(await engine.state(c.id), 'exited', 'it is not started again');
-    assert.equal((await world.client.get('/api/containers')).find((x) => x.id === c.id).state, 'exited');
+    assert.equal((await world.client.get('/api/containers')).find((x) => x.full_id === c.id).state, 'exited');
     const overtaken = await running.done;
     if (slow === 'stop') assert.equal(overtaken.status, 200);
     else assert.deepEqual([overtaken.status, overtaken.body.code], [409, 'operation_overtaken']);

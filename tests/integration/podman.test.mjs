@@ -30,7 +30,7 @@ const listed = async (name, options) => {
   return c;
 };
 const path = (c, action = '') => `/api/hosts/${host.id}/containers/${c.id}${action && `/${action}`}`;
-const container = async (c) => (await client.get('/api/containers')).find((x) => x.id === c.id);
+const container = async (c) => (await client.get('/api/containers')).find((x) => x.full_id === c.id);
 const cli = (...args) => dockmon(server, client.key, args);
 const events = async (c) => (await client.get(`/api/events?container_id=${c.id.slice(0, 12)}&limit=100`)).events;
 

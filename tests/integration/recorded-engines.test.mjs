@@ -90,7 +90,7 @@ test('another engine behind the same socket: older, then one with a higher minim
     engine.exchange(other);
     await eventually(async () => (await host()).docker_version === other.version.Version, { timeout: 40000, what: `the host shows ${other.version.Version}` });
     await eventually(async () => (await host()).status === 'online', { what: 'the host is online' });
-    await eventually(async () => (await client.get('/api/containers')).some((c) => c.id === web.Id), { timeout: 40000, what: 'its containers are listed' });
+    await eventually(async () => (await client.get('/api/containers')).some((c) => c.full_id === web.Id), { timeout: 40000, what: 'its containers are listed' });
     assert.equal((await client.get(`${path}/containers/${web.Id}/inspect`)).Id, web.Id);
   }
 });

@@ -44,7 +44,7 @@ for (const era of ['seed', 'head']) {
     assert.equal(host.agent.version, era === 'seed' ? '2.2.0' : '1.1.2');
 
     const listed = await client.container(`web-${era}`);
-    assert.equal(listed.id, element.Id);
+    assert.deepEqual([listed.id, listed.full_id], [element.Id.slice(0, 12), element.Id]);
     assert.deepEqual(listed.ports, ['8080:80/tcp', '443/tcp']);
     assert.deepEqual(listed.repo_digests, element.RepoDigests);
 

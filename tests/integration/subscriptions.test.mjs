@@ -88,6 +88,7 @@ async function agentWith(names, options) {
   return a;
 }
 
+const short = (element) => element.Id.slice(0, 12); // as containers are listed
 const stats = (id, n, more = {}) => ({
   container_id: id, container_name: '/x', cpu_percent: n, memory_usage: 1000 + n, memory_limit: 4000, memory_percent: 25.5,
   network_rx: 1000 * n, network_tx: 0, disk_read: 7, disk_write: 8, timestamp: new Date().toISOString(), ...more,
@@ -102,20 +103,20 @@ test('a subscription gets its state, then changes, and nothing else', async () =
 
   await all.subscribe('hosts', 'containers', 'events');
   await some.subscribe(`containers/${a.hostId}/${one.Id.slice(0, 12)}`, `hosts/${b.hostId}`);
-  assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).name, 'sub-one');
-  assert.equal(all.containers.get(`${a.hostId}/${one.Id}`).env, null, 'a viewer never sees environment variables');
+  assert.equal(all.containers.get(`${a.hostId}/${short(one)}`).name, 'sub-one');
+  assert.equal(all.containers.get(`${a.hostId}/${short(one)}`).env, null, 'a viewer never sees environment variables');
   assert.equal(all.hosts.get(b.hostId).status, 'online');
-  assert.deepEqual([...some.containers.keys()], [`${a.hostId}/${one.Id}`]);
-  assert.equal(some.containers.get(`${a.hostId}/${one.Id}`).env.SECRET, 'hunter2');
+  assert.deepEqual([...some.containers.keys()], [`${a.hostId}/${short(one)}`]);
+  assert.equal(some.containers.get(`${a.hostId}/${short(one)}`).env.SECRET, 'hunter2');
   assert.deepEqual([...some.hosts.keys()], [b.hostId]);
 
   a.containers = [{ ...one, State: 'paused' }];
   a.event('container_event', { container_id: two.Id, container_name: 'sub-two', image: 'i', action: 'destroy', timestamp: new Date().toISOString(), attributes: {} });
-  await all.next('containers', (c) => c.id === one.Id && c.state === 'paused');
-  await all.next('removed', (r) => r.host_id === a.hostId && r.id === two.Id);
+  await all.next('containers', (c) => c.id === short(one) && c.state === 'paused');
+  await all.next('removed', (r) => r.host_id === a.hostId && r.id === short(two));
   await all.next('events', (e) => e.event_type === 'deleted' && e.container_name === 'sub-two');
-  assert.ok(!all.containers.has(`${a.hostId}/${two.Id}`));
-  await some.next('containers', (c) => c.id === one.Id && c.state === 'paused');
+  assert.ok(!all.containers.has(`${a.hostId}/${short(two)}`));
+  await some.next('containers', (c) => c.id === short(one) && c.state === 'paused');
   await all.next('hosts', (h) => h.id === a.hostId && h.running_count === 0 && h.container_count === 1);
   a.containers = [{ ...one, State: 'running' }];
   await all.next('hosts', (h) => h.id === a.hostId && h.running_count === 1 && h.container_count === 1);
@@ -133,7 +134,7 @@ test('a subscription gets its state, then changes, and nothing else', async () =
     assert.ok(w.messages.every((m) => ['subscribed', 'unsubscribed', 'state', 'update'].includes(m.type)), 'no messages of clients that do not subscribe');
     w.ws.close();
   }
-  assert.ok(!some.messages.some((m) => m.events || (m.removed ?? []).some((r) => r.id === two.Id)), 'nothing without a subscription');
+  assert.ok(!some.messages.some((m) => m.events || (m.removed ?? []).some((r) => r.id === short(two))), 'nothing without a subscription');
 });
 
 test('invalid requests are refused as a whole with an error that names the mistake', async () => {
@@ -213,7 +214,7 @@ test('samples of both channels reach the live model and its subscribers', async 
 
   a.event('container_stats', stats(one.Id, 1));
   a.event('container_stats', stats(two.Id, 2));
-  const s = await w.next('stats', (e) => e.id === one.Id);
+  const s = await w.next('stats', (e) => e.id === short(one));
   assert.deepEqual(
     [s.cpu_percent, s.memory_usage, s.memory_limit, s.memory_percent, s.network_rx, s.disk_read, s.disk_write, s.net_bytes_per_sec],
     [1, 1001, 4000, 25.5, 1000, 7, 8, null],
@@ -222,9 +223,9 @@ test('samples of both channels reach the live model and its subscribers', async 
   const h = await w.next('host_stats', (e) => e.host_id === a.hostId);
   assert.deepEqual([h.cpu_percent, h.memory_percent, h.net_bytes_per_sec], [12.5, 50, 77]);
   a.event('container_stats', stats(one.Id, 50));
-  await w.next('stats', (e) => e.id === one.Id && e.net_bytes_per_sec > 0);
+  await w.next('stats', (e) => e.id === short(one) && e.net_bytes_per_sec > 0);
   assert.equal((await admin.container('stat-two')).cpu_percent, 2);
-  assert.ok(!w.messages.some((m) => (m.stats ?? []).some((e) => e.id === two.Id)), 'the other one was not subscribed to');
+  assert.ok(!w.messages.some((m) => (m.stats ?? []).some((e) => e.id === short(two))), 'the other one was not subscribed to');
 
   // The second channel: samples have no host id, they belong to the token's host.
   const open = (headers, query = '') => new WebSocket(`${server.url.replace('http', 'ws')}/api/stats/ws/ingest${query}`, { headers });
@@ -238,10 +239,10 @@ test('samples of both channels reach the live model and its subscribers', async 
   const closed = closing(channel);
   await opening(channel);
   channel.send(JSON.stringify(stats(one.Id.slice(0, 12), 60)));
-  await w.next('stats', (e) => e.id === one.Id && e.cpu_percent === 60);
+  await w.next('stats', (e) => e.id === short(one) && e.cpu_percent === 60);
   for (const bad of [stats('', 61), { cpu_percent: 1 }, stats(one.Id, '62'), stats(one.Id, 63, { memory_usage: -1 }), [1]]) channel.send(JSON.stringify(bad));
   channel.send(JSON.stringify(stats(one.Id, 64)));
-  await w.next('stats', (e) => e.id === one.Id && e.cpu_percent === 64);
+  await w.next('stats', (e) => e.id === short(one) && e.cpu_percent === 64);
   const second = open({}, `?token=${a.permanentToken}`);
   await opening(second);
   assert.equal((await closed).code, 1000, 'a newer channel takes over');
@@ -272,7 +273,7 @@ test('clients that do not subscribe get container_stats of the listed containers
   await eventually(() => of(one, 1) && of(two, 2), { what: 'both samples' });
   assert.equal(of(one, 1).host_id, a.hostId);
   assert.deepEqual(of(one, 1).stats, { cpu_percent: 1, memory_usage: 1001, memory_limit: 4000, memory_percent: 25.5, network_rx: 1000, network_tx: 0, disk_read: 7, disk_write: 8 });
-  await eventually(() => w.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === one.Id && c.cpu_percent === 1)), { what: 'the full list has the samples, too' });
+  await eventually(() => w.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === short(one) && c.cpu_percent === 1)), { what: 'the full list has the samples, too' });
 
   w.ws.send('{"type":"modal_closed"}');
   w.ws.send('{"type":"ping"}');
@@ -411,7 +412,7 @@ test('a limited scope: only its objects are sent; they appear and disappear with
   const topics = ['hosts', 'containers', 'events', 'progress', 'jobs', 'host_stats', `stats/${a.hostId}`, `containers/${other.hostId}`];
   await w.subscribe(...topics);
   await eventually(() => old.count('containers_update') > 0);
-  assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${mine.Id}`]);
+  assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${short(mine)}`]);
   assert.equal(w.hosts.get(a.hostId).container_count, 1);
 
   // A later sample of the host, which tells about all containers, is for those who may see all of it.
@@ -427,15 +428,15 @@ test('a limited scope: only its objects are sent; they appear and disappear with
     a.event('update_progress', { container_id: c.Id, stage: 'pulling', message: 'm' });
   }
   await w.next('events', (e) => e.container_id === mine.Id.slice(0, 12));
-  await w.next('stats', (e) => e.id === mine.Id);
+  await w.next('stats', (e) => e.id === short(mine));
   await w.next('progress', (e) => e.container_id === mine.Id);
   a.containers = [mine, { ...theirs, State: 'paused' }, { ...moves, Labels: { team: 'blue' } }];
-  await w.next('containers', (c) => c.id === moves.Id);
-  await eventually(() => old.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === moves.Id)));
+  await w.next('containers', (c) => c.id === short(moves));
+  await eventually(() => old.messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.id === short(moves))));
   a.containers = [mine, moves];
-  await w.next('removed', (r) => r.id === moves.Id);
-  assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${mine.Id}`]);
-  await eventually(() => old.messages.findLast((m) => m.type === 'containers_update').data.containers.every((c) => c.id !== moves.Id));
+  await w.next('removed', (r) => r.id === short(moves));
+  assert.deepEqual([...w.containers.keys()], [`${a.hostId}/${short(mine)}`]);
+  await eventually(() => old.messages.findLast((m) => m.type === 'containers_update').data.containers.every((c) => c.id !== short(moves)));
   assert.ok(!w.messages.some((m) => m.host_stats?.length), 'no samples of the host');
   for (const text of [theirs.Id.slice(0, 12), 'scope-theirs', 'scope-elsewhere']) {
     for (const c of [w, old]) assert.ok(!JSON.stringify(c.messages).includes(text), text);

@@ -27,7 +27,7 @@ test('a container started on the engine appears in the API and in dockmon ps', a
     return c.state === 'running' && c;
   });
 
-  assert.equal(listed.id, made.id);
+  assert.equal(listed.full_id, made.id);
   const ps = await dockmon(world.server, world.client.key, ['ps']);
   assert.equal(ps.code, 0, ps.stderr);
   const row = ps.stdout.split('\n').find((l) => l.includes(made.name));

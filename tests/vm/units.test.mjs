@@ -68,7 +68,7 @@ for (const unit of ['dockmon-agent', 'dockmond']) {
     }, { timeout: 60000, what: 'another process' });
     // A new container in the list proves a new session.
     const { id } = await engine.run(`after-${unit}`);
-    await eventually(async () => (await client.get('/api/containers')).some((c) => c.id === id || c.id === id.slice(0, 12)), { timeout: 90000, what: 'a new container is listed' });
+    await eventually(async () => (await client.get('/api/containers')).some((c) => c.full_id === id), { timeout: 90000, what: 'a new container is listed' });
     await engine.docker('rm', '-f', id);
   });
 }

@@ -7,6 +7,13 @@ const char *member_text(const json_t *object, const char *name)
     return s ? s : "";
 }
 
+const char *member_full_id(const json_t *object)
+{
+    const char *id = member_text(object, "full_id");
+
+    return *id ? id : member_text(object, "id");
+}
+
 json_int_t member_integer(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));

@@ -10,6 +10,11 @@
 
 /* A string, else "". Borrowed from `object`. */
 const char *member_text(const json_t *object, const char *name);
+/*
+ * The whole id of a container, `full_id`; `id` of objects that have no other, such as containers of
+ * an older server. Borrowed from `object`.
+ */
+const char *member_full_id(const json_t *object);
 /* A whole number, else 0. */
 json_int_t member_integer(const json_t *object, const char *name);
 bool member_is_true(const json_t *object, const char *name);

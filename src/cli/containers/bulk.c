@@ -30,9 +30,9 @@ static json_t *resolve(struct client *c,
         }
         refs[json_array_size(containers)] = words->items[i];
         target = container_by_ref(container, words->items[i]);
-        (void)json_array_append_new(
-            containers, json_pack("{s:s, s:s}", "host_id", member_text(target, "host_id"),
-                                  "container_id", member_text(target, "id")));
+        (void)json_array_append_new(containers, json_pack("{s:s, s:s}", "host_id",
+                                                          member_text(target, "host_id"),
+                                                          "container_id", member_full_id(target)));
     }
     return containers;
 }

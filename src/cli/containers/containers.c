@@ -121,9 +121,9 @@ static bool matches(const json_t *c, const void *ref, enum match how)
     if (r->is_host_name && !str_eq(member_text(c, "host_name"), r->host))
         return false;
     switch (how) {
-    case MATCH_ID: return str_eq(member_text(c, "id"), r->word);
+    case MATCH_ID: return str_eq(member_full_id(c), r->word);
     case MATCH_NAME: return str_eq(member_text(c, "name"), r->word);
-    case MATCH_PREFIX: return str_starts_with(member_text(c, "id"), r->word);
+    case MATCH_PREFIX: return str_starts_with(member_full_id(c), r->word);
     case N_MATCHES: break;
     }
     return false;
@@ -234,14 +234,14 @@ json_t *container_by_ref(const json_t *container, const char *ref)
     json_t *copy = json_copy((json_t *)(uintptr_t)container);
 
     if (str_eq(member_text(container, "name"), word))
-        (void)json_object_set_new(copy, "id", json_string(word));
+        (void)json_object_set_new(copy, "full_id", json_string(word));
     return copy;
 }
 
 char *container_path(const json_t *container, const char *tail)
 {
     _cleanup_free_ char *host = text_url_encode(member_text(container, "host_id"));
-    _cleanup_free_ char *id = text_url_encode(member_text(container, "id"));
+    _cleanup_free_ char *id = text_url_encode(member_full_id(container));
 
     return xasprintf("/api/hosts/%s/containers/%s%s", host, id, tail);
 }

@@ -103,7 +103,7 @@ static char *make_path(const struct copy_request *q)
     _cleanup_free_ char *host = text_url_encode(member_text(q->container, "host_id"));
     _cleanup_free_ char *path = text_url_encode(q->path);
 
-    return xasprintf("/ws/copy/%s/%s?action=%s&path=%s%s", host, member_text(q->container, "id"),
+    return xasprintf("/ws/copy/%s/%s?action=%s&path=%s%s", host, member_full_id(q->container),
                      q->action, path, q->keeps_owner ? "&keep_owner=1" : "");
 }
 

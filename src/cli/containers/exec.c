@@ -407,7 +407,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     run.start = make_start(o, words, run.has_tty || (o->detach && o->tty));
     run.is_plain = !run.has_tty;
     host = text_url_encode(member_text(container, "host_id"));
-    path = xasprintf("/ws/shell/%s/%s%s", host, member_text(container, "id"),
+    path = xasprintf("/ws/shell/%s/%s%s", host, member_full_id(container),
                      run.start ? "?exec=1" : "");
     exit_code = run_session(&run, c, path);
     json_decref(run.start);

@@ -165,8 +165,8 @@ static void subscribe(const struct follow *f, size_t i)
     const json_t *c = f->o->containers[i];
     json_t *m = json_pack("{s:s, s:I, s:s, s:s, s:s?, s:s?}", "type", "subscribe", "id",
                           (json_int_t)i, "host", member_text(c, "host_id"), "container",
-                          f->logs[i].cursor ? member_text(c, "name") : member_text(c, "id"),
-                          "since", f->o->since, "cursor", f->logs[i].cursor);
+                          f->logs[i].cursor ? member_text(c, "name") : member_full_id(c), "since",
+                          f->o->since, "cursor", f->logs[i].cursor);
     _cleanup_free_ char *text = NULL;
 
     if (f->o->has_details)

@@ -128,7 +128,7 @@ static enum table_colour choose_state_colour(const json_t *c)
 
 static void add_row(struct table *t, const json_t *c, bool no_trunc, int64_t now_ms)
 {
-    _cleanup_free_ char *id = xstrndup(member_text(c, "id"), no_trunc ? 64 : 12);
+    _cleanup_free_ char *id = xstrndup(member_full_id(c), no_trunc ? 64 : 12);
     _cleanup_free_ char *image = format_image(c, no_trunc);
     _cleanup_free_ char *command = quote_command(c, no_trunc);
     _cleanup_free_ char *created = text_ago(member_text(c, "created"), now_ms, "");
@@ -220,7 +220,7 @@ static json_t *describe(const json_t *c, bool no_trunc, int64_t now_ms)
     json_t *o = json_object(), *labels = json_object_get(c, "labels");
     const char *state = member_text(c, "engine_state");
 
-    listing_set_field(o, "ID", xstrndup(member_text(c, "id"), no_trunc ? 64 : 12));
+    listing_set_field(o, "ID", xstrndup(member_full_id(c), no_trunc ? 64 : 12));
     listing_set_field(o, "Names", xstrdup(member_text(c, "name")));
     listing_set_field(o, "Image", format_image(c, no_trunc));
     listing_set_field(o, "Command", quote_command(c, no_trunc));
@@ -253,7 +253,7 @@ static int print_format(const struct format *f, const json_t *list, bool no_trun
 static void print_ids(const json_t *list, bool no_trunc)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
-        output_line("%.*s", no_trunc ? 64 : 12, member_text(json_array_get(list, i), "id"));
+        output_line("%.*s", no_trunc ? 64 : 12, member_full_id(json_array_get(list, i)));
 }
 
 static int read_selection(const struct ps_options *o, struct ps_selection *ret, struct error *err)

@@ -22,7 +22,7 @@ static bool match_name(const json_t *c, const struct filter *f)
 
 static bool match_id(const json_t *c, const struct filter *f)
 {
-    return filter_match_text(member_text(c, "id"), f);
+    return filter_match_text(member_full_id(c), f);
 }
 
 static bool match_status(const json_t *c, const struct filter *f)

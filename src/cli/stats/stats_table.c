@@ -436,7 +436,8 @@ void stats_print(const struct stats_view *v,
 
 json_t *stats_json(const struct stats_row *r)
 {
-    static const char *const members[] = {"id", "name", "host_id", "host_name", "state", "status"};
+    static const char *const members[] = {"id",        "full_id", "name",  "host_id",
+                                          "host_name", "state",   "status"};
     json_t *o = json_object();
 
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {

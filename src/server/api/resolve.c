@@ -50,10 +50,10 @@ static void add(struct resolve *r, const struct fleet_host *h, const json_t *con
     if (!scope_view_labels(&view, labels))
         return;
     (void)json_array_append_new(
-        r->found,
-        json_pack("{s:o, s:o, s:o, s:o}", "host_id", json_text_str(h->row.id), "id",
-                  json_text_str(id), "name", json_text_str(name[0] == '/' ? name + 1 : name),
-                  "host_name", json_text_str(h->row.name ? h->row.name : "")));
+        r->found, json_pack("{s:o, s:o, s:o, s:o, s:o}", "host_id", json_text_str(h->row.id), "id",
+                            json_stringn(id, CONTAINER_SHORT_ID_LEN), "full_id", json_text_str(id),
+                            "name", json_text_str(name[0] == '/' ? name + 1 : name), "host_name",
+                            json_text_str(h->row.name ? h->row.name : "")));
 }
 
 static void on_inspect(void *owner, const struct command_result *reply)

@@ -226,7 +226,7 @@ static void test_state_is_followed_by_one_update_per_tick(void **state)
     assert_string_equal(json_text_get(json_array_get(json_object_get(m, "containers"), 0), "name"),
                         "last");
     assert_string_equal(json_text_get(json_array_get(json_object_get(m, "removed"), 0), "id"),
-                        ID_B);
+                        "bbbbbbbbbbbb");
     assert_int_equal(count_elements(m, "hosts"), 0); /* not subscribed to */
     assert_null(fake_ws_next(ws));
     fake_ws_end(ws, 1000);

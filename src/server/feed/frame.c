@@ -1,4 +1,6 @@
 #include "server/feed/frame.h"
+#include "base/container_id.h"
+#include "base/str.h"
 #include "base/time.h"
 #include "server/view/container_json.h"
 #include "server/view/fleet_json.h"
@@ -84,8 +86,8 @@ void frame_add_removed_host(struct frame *f, const char *host_id)
 
 void frame_add_removed(struct frame *f, const char *host_id, const char *container_id)
 {
-    (void)buf_printf(begin_element(f, FRAME_REMOVED), "{\"host_id\":\"%s\",\"id\":\"%s\"}", host_id,
-                     container_id);
+    (void)buf_printf(begin_element(f, FRAME_REMOVED), "{\"host_id\":\"%s\",\"id\":\"%.*s\"}",
+                     host_id, STR_CUT(container_id, CONTAINER_SHORT_ID_LEN));
 }
 
 static void add_sampled_at(struct buf *b, const struct fleet_sample *s)
@@ -115,7 +117,8 @@ void frame_add_stats(struct frame *f, const struct fleet_host *h, const struct f
     if (!c->sample.sampled_at_ms)
         return;
     b = begin_element(f, FRAME_STATS);
-    (void)buf_printf(b, "{\"host_id\":\"%s\",\"id\":\"%s\"", h->row.id, c->id);
+    (void)buf_printf(b, "{\"host_id\":\"%s\",\"id\":\"%.*s\"", h->row.id,
+                     STR_CUT(c->id, CONTAINER_SHORT_ID_LEN));
     container_sample_write(b, &c->sample);
     add_sampled_at(b, &c->sample);
 }

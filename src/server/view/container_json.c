@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COMPOSE_PROJECT "com.docker.compose.project"
+#define COMPOSE_SERVICE "com.docker.compose.service"
+
 static const char *get_text(const json_t *o, const char *name)
 {
     return json_string_value(json_object_get(o, name));
@@ -130,7 +133,7 @@ static json_t *make_tags_json(const json_t *labels)
     json_t *tags = json_array();
     char *rest = own;
 
-    append_tag(tags, "compose:", get_text(labels, "com.docker.compose.project"));
+    append_tag(tags, "compose:", get_text(labels, COMPOSE_PROJECT));
     append_tag(tags, "swarm:", get_text(labels, "com.docker.swarm.service.name"));
     while (rest) {
         char *tag = strsep(&rest, ",");
@@ -225,7 +228,8 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
         json_object_get(json_object_get(raw, "HostConfig"), "RestartPolicy"), "Name");
     json_t *o = json_object();
 
-    (void)json_object_set_new(o, "id", json_string(c->id));
+    (void)json_object_set_new(o, "id", json_stringn(c->id, CONTAINER_SHORT_ID_LEN));
+    (void)json_object_set_new(o, "full_id", json_string(c->id));
     (void)json_object_set_new(o, "short_id", json_stringn(c->id, CONTAINER_SHORT_ID_LEN));
     (void)json_object_set_new(o, "name", json_value_string(c->name));
     (void)json_object_set_new(o, "state", json_text_str(c->state));
@@ -249,6 +253,10 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "mounts", make_mounts_json(raw));
     (void)json_object_set_new(o, "networks", make_networks_json(raw));
     (void)json_object_set_new(o, "labels", c->labels ? json_incref(c->labels) : json_object());
+    (void)json_object_set_new(o, "compose_project",
+                              json_value_string(get_text(c->labels, COMPOSE_PROJECT)));
+    (void)json_object_set_new(o, "compose_service",
+                              json_value_string(get_text(c->labels, COMPOSE_SERVICE)));
     (void)json_object_set_new(o, "tags", make_tags_json(c->labels));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
     set_addresses(o, raw);

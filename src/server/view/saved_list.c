@@ -110,7 +110,9 @@ static json_t *make_element(const json_t *shown)
         {"Labels",      "labels"      },
         {"RepoDigests", "repo_digests"}
     };
-    const char *id = json_text_get(shown, "id"), *name = json_text_get(shown, "name");
+    const char *full_id = json_text_get(shown, "full_id"), *name = json_text_get(shown, "name");
+    /* Lists of earlier versions have the whole id in `id`. */
+    const char *id = full_id ? full_id : json_text_get(shown, "id");
     const char *created = json_text_get(shown, "created");
     const char *policy = json_text_get(shown, "restart_policy");
     int64_t created_ns = 0;

@@ -145,7 +145,7 @@ export class Client {
   }
 
   async container(ref, { timeout = 20000 } = {}) {
-    return eventually(async () => (await this.get('/api/containers')).find((c) => c.name === ref || c.id === ref), {
+    return eventually(async () => (await this.get('/api/containers')).find((c) => c.name === ref || c.full_id === ref), {
       timeout,
       what: `container ${ref} is listed`,
     });
