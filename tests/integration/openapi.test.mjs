@@ -45,7 +45,7 @@ test('the file is a valid OpenAPI description', async () => {
 test('the server serves the file', async () => {
   const r = await clients.viewer.fetch('GET', '/api/openapi.json');
   assert.ok((await r.text()) === api.text);
-  await api.call(clients.viewer, 'getOpenApi');
+  for (const id of ['getOpenApi', 'getOpenApiAtRoot']) assert.deepEqual(await api.call(clients.viewer, id), api.doc);
 });
 
 test('the examples of request bodies fit their schemas', () => {

@@ -2,10 +2,12 @@
  * Compares docs/api/openapi.json with the route table.
  */
 
+#include "base/set.h"
 #include "base/str.h"
 #include "server/api/openapi.h"
 #include "server/api/route.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,8 +166,9 @@ static void test_what_the_table_says_is_described(void **state)
             {"security",                         is_open ? security && json_array_size(security) == 0 : !security},
             {"requestBody", !json_object_get(o,                                                                 "requestBody") || r->max_body > 0                },
             {"responses.403",                            is_open || json_object_get(json_object_get(o,                                                                                            "responses"),"403")                                                                                         },
+            {"responses.400",                            !!json_object_get(json_object_get(o,                                                                                            "responses"),                                                                                                            "400")},
             {"responses.413",
-             !r->max_body || json_object_get(json_object_get(o,                                                                                            "responses"),                                                                                                            "413")},
+             !r->max_body || json_object_get(json_object_get(o,                                                                                            "responses"),"413")                                         },
         };
 
         for (size_t k = 0; k < ARRAY_LEN(checks); k++) {
@@ -255,6 +258,56 @@ static void test_path_parameters_are_described(void **state)
     }
 }
 
+/* Generators that ignore case or the kind of a component write one type for two names. */
+static void test_component_names_are_unique(void **state)
+{
+    static const char *const groups[] = {"schemas",       "parameters", "responses",
+                                         "requestBodies", "headers",    "securitySchemes"};
+    const json_t *components = json_object_get(*state, "components");
+    struct set names = {0};
+    const char *name;
+    json_t *component;
+
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        json_object_foreach(json_object_get(components, groups[i]), name, component)
+        {
+            char lower[MAX_PATH];
+            size_t n = strlen(name);
+
+            assert_true(n < sizeof(lower));
+            for (size_t k = 0; k <= n; k++)
+                lower[k] = (char)tolower((unsigned char)name[k]);
+            if (!set_add(&names, lower))
+                fail_msg("components.%s.%s: another component has this name", groups[i], name);
+        }
+    }
+    set_done(&names);
+}
+
+static void test_operations_have_texts(void **state)
+{
+    static const char *const members[] = {"operationId", "summary", "description"};
+    const char *path, *method;
+    json_t *item, *o;
+    int missing = 0;
+
+    json_object_foreach(json_object_get(*state, "paths"), path, item)
+    {
+        json_object_foreach(item, method, o)
+        {
+            bool is_complete = json_array_size(json_object_get(o, "tags")) > 0;
+
+            for (size_t i = 0; i < ARRAY_LEN(members); i++)
+                is_complete = is_complete && json_string_length(json_object_get(o, members[i])) > 0;
+            if (!is_complete) {
+                print_error("%s %s: needs tags, operationId, summary, description\n", method, path);
+                missing++;
+            }
+        }
+    }
+    assert_int_equal(missing, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_what_the_table_says_is_described),
         cmocka_unit_test(test_failures_of_operations_are_described),
         cmocka_unit_test(test_path_parameters_are_described),
+        cmocka_unit_test(test_component_names_are_unique),
+        cmocka_unit_test(test_operations_have_texts),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

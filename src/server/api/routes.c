@@ -16,6 +16,7 @@ const struct route routes[] = {
     {"GET",    "/download/agent/{platform}",               ROLE_NONE,     agent_program_get,    NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/download/agent-image/{file}",             ROLE_NONE,     agent_image_get,      NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/openapi.json",                        ROLE_VIEWER,   openapi_get,          NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/openapi.json",                            ROLE_VIEWER,   openapi_get,          NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/v2/auth/login",                       ROLE_NONE,     login_post,           "login",             SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/v2/auth/logout",                      ROLE_NONE,     logout_post,          "logout",            SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/auth/me",                          ROLE_VIEWER,   me_get,               NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
