@@ -62,6 +62,11 @@ test('reading operations answer as described', async () => {
   for (const id of ['getMe', 'listSessions', 'listHosts', 'listContainers', 'listEvents', 'listAgents']) await api.call(clients.viewer, id);
   for (const id of ['listUsers', 'listApiKeys', 'listAudit', 'getLogLevel', 'listContainers', 'listSessions']) await api.call(clients.admin, id);
   await api.call(session, 'getMe');
+  for (const id of ['getPreferences', 'getViewMode', 'getEventSortOrder']) await api.call(clients.viewer, id);
+  await api.call(session, 'setPreferences', { body: { theme: 'light', dashboard: { hostOrder: ['a'] } } });
+  await api.call(session, 'resetPreferences');
+  await api.call(session, 'setViewMode', { body: { view_mode: 'compact' } });
+  await api.call(session, 'setEventSortOrder', { body: { sort_order: 'asc' } });
   const { agents } = await api.call(clients.viewer, 'listAgents');
   await api.call(clients.viewer, 'getAgent', { values: { agent: agents[0].agent_id } });
   for (const id of ['getHostAgent', 'listImages', 'listNetworks', 'listVolumes']) await api.call(clients.viewer, id, { values: at() });

@@ -125,6 +125,52 @@ test('me: groups and capabilities by role and limits, for sessions and keys', as
   assert.deepEqual((await limited({ scope: ['tag=x'] })).filter((c) => [...manage, 'tags.manage'].includes(c)), ['hosts.manage']);
 });
 
+test('preferences: merged by user, checked, bounded and reset', async () => {
+  const path = '/api/v2/user/preferences';
+  const [one, two] = [await person('prefs-one', 'viewer'), await person('prefs-two', 'viewer')];
+  const patch = (body, status = 200, c = one.session) => c.call('PATCH', path, { body, status });
+  const initial = await one.session.get(path);
+  assert.deepEqual(initial, {
+    theme: 'dark', group_by: null, compact_view: false, collapsed_groups: [], sidebar_collapsed: false, dashboard_layout_v2: null,
+    simplified_workflow: true, time_format: '24h', host_table_sort: null, container_table_sort: null, container_table_column_visibility: null,
+    container_table_column_order: null,
+    dashboard: {
+      showKpiBar: true, showStatsWidgets: false, showContainerStats: true, optimizedLoading: true, hostOrder: [], compactHostOrder: [],
+      containerSortKey: 'state', hostContainerSorts: {}, hostCardLayout: [], hostCardLayoutStandard: [], tagGroupOrder: [], groupLayouts: {},
+    },
+  });
+
+  await patch({ time_format: '12h', dashboard: { showKpiBar: false, hostOrder: ['b', 'a'] }, unknown: [{ '\u0000': 1 }] });
+  const { dashboard, theme } = await patch({ theme: 'light', dashboard: { groupLayouts: { x: [{ i: 'a', w: 3 }] } } });
+  assert.deepEqual([theme, dashboard], ['light', { ...initial.dashboard, showKpiBar: false, hostOrder: ['b', 'a'], groupLayouts: { x: [{ i: 'a', w: 3 }] } }]);
+  assert.equal((await patch({ theme: null })).theme, 'dark');
+  assert.deepEqual(await two.session.get(path), initial, 'of one user only');
+  const { key } = await one.session.post('/api/v2/api-keys', { name: 'prefs', role: 'viewer' });
+  assert.equal((await new Client(server, { key }).get(path)).time_format, '12h');
+  await patch({ theme: 'x' }, 403, root);
+
+  for (const bad of [{ theme: 5 }, { time_format: '25h' }, { collapsed_groups: [1] }, { dashboard: [] }, { dashboard: { hostOrder: 'a' } }, { group_by: 'x'.repeat(256) }])
+    await patch(bad, 422);
+  const list = Array.from({ length: 300 }, (_, i) => `${i}${'x'.repeat(120)}`);
+  await patch({ collapsed_groups: list });
+  const { detail } = await patch({ container_table_column_order: list }, 422);
+  assert.match(detail, /more than 65536 bytes/);
+  await patch({ theme: 'x'.repeat(65536) }, 413);
+
+  for (const [route, member, values, fallback] of [['view-mode', 'view_mode', ['compact', 'expanded'], 'standard'], ['event-sort-order', 'sort_order', ['asc'], 'desc']]) {
+    assert.deepEqual(await one.session.get(`/api/user/${route}`), { [member]: fallback });
+    for (const v of values) {
+      await one.session.post(`/api/user/${route}`, { [member]: v });
+      assert.deepEqual(await one.session.get(`/api/user/${route}`), { [member]: v });
+    }
+    for (const bad of [{}, { [member]: 'other' }, { [member]: null }]) await one.session.post(`/api/user/${route}`, bad, { status: 422 });
+  }
+  assert.equal((await one.session.get(path)).collapsed_groups.length, 300);
+  await one.session.delete(path);
+  assert.deepEqual(await one.session.get(path), initial);
+  assert.deepEqual(await one.session.get('/api/user/view-mode'), { view_mode: 'standard' });
+});
+
 test('users cannot delete or demote themselves or the last admin', async () => {
   const me = (await admin.get('/api/v2/users')).users.find((u) => u.username === 'admin');
   const { key } = await admin.post('/api/v2/api-keys', { name: 'mine', role: 'admin' });

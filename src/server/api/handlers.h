@@ -36,6 +36,15 @@ void users_delete_one(struct api_call *call);
 void sessions_list(struct api_call *call);
 void sessions_revoke(struct api_call *call);
 
+/* preferences.c */
+void preferences_get(struct api_call *call);
+void preferences_patch(struct api_call *call);
+void preferences_delete(struct api_call *call);
+void view_mode_get(struct api_call *call);
+void view_mode_post(struct api_call *call);
+void event_sort_order_get(struct api_call *call);
+void event_sort_order_post(struct api_call *call);
+
 /* keys.c */
 void keys_list(struct api_call *call);
 void keys_create(struct api_call *call);

@@ -2,6 +2,7 @@
 #include "server/api/route.h"
 
 #define SMALL    4096
+#define SETTINGS ((size_t)64 << 10)
 #define BULK     ((size_t)1 << 20)
 #define LONG_OP  (UINT64_C(11) * 60 * 1000) /* the timeout of a stop is up to 10 minutes */
 #define RESOURCE (UINT64_C(125) * 1000)     /* pruning images may take 2 minutes */
@@ -23,6 +24,13 @@ const struct route routes[] = {
     {"POST",   "/api/v2/auth/change-password",             ROLE_VIEWER,   password_post,        "change_password",   SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/auth/sessions",                    ROLE_VIEWER,   sessions_list,        NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"DELETE", "/api/v2/auth/sessions/{session}",          ROLE_VIEWER,   sessions_revoke,      "session_revoke",    SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/api/v2/user/preferences",                        ROLE_VIEWER,   preferences_get,      NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"PATCH",  "/api/v2/user/preferences",                        ROLE_VIEWER,   preferences_patch,    "preferences",       SETTINGS, 0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"DELETE", "/api/v2/user/preferences",                        ROLE_VIEWER,   preferences_delete,   "preferences_reset", SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/api/user/view-mode",                             ROLE_VIEWER,   view_mode_get,        NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"POST",   "/api/user/view-mode",                             ROLE_VIEWER,   view_mode_post,       "view_mode",         SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/api/user/event-sort-order",                      ROLE_VIEWER,   event_sort_order_get, NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"POST",   "/api/user/event-sort-order",                      ROLE_VIEWER,   event_sort_order_post, "event_sort_order",  SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/users",                            ROLE_ADMIN,    users_list,           NULL,                0,     0,        OBJECT_USERS,       OPERATION_NONE          },
     {"POST",   "/api/v2/users",                            ROLE_ADMIN,    users_create,         "user_create",       SMALL, 0,        OBJECT_USERS,       OPERATION_NONE          },
     {"PUT",    "/api/v2/users/{user}",                     ROLE_ADMIN,    users_put,            "user_role",         SMALL, 0,        OBJECT_USERS,       OPERATION_NONE          },

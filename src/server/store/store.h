@@ -11,6 +11,7 @@
  *   container_settings.h  settings per container        events.h          the event log
  *   settings.h            settings of all               audit.h           the audit log
  *   user_networks.h       networks of past logins       container_lists.h last known containers
+ *   user_preferences.h    settings of the web UI
  *
  * One file of this folder owns each table: no other one names it, and it exports verbs of the
  * domain that take the open database, never SQL. identities.c is the exception that reads across
