@@ -163,6 +163,15 @@ is_confirmed() {
 }
 
 # Settings that an administrator has added are kept.
+# Prints the proxies of the environment as lines of the configuration: the service has another environment.
+proxy_lines() {
+    for name in HTTPS_PROXY HTTP_PROXY NO_PROXY; do
+        small=$(printf '%s\n' "$name" | tr '[:upper:]' '[:lower:]')
+        eval "value=\${$name:-\${$small:-}}"
+        [ -z "$value" ] || printf '%s=%s\n' "$name" "$value"
+    done
+}
+
 write_configuration() {
     if [ -n "$dry_run" ]; then
         say "would write $conf with the address and the key of $url"
@@ -170,12 +179,16 @@ write_configuration() {
     fi
     mkdir -p "$conf_dir"
     old=
-    [ ! -f "$conf" ] || old=$(grep -vE '^(DOCKMON_URL|DOCKMON_PIN|REGISTRATION_TOKEN|DOCKER_HOST|DATA_PATH)=' "$conf" || true)
+    proxies=$(proxy_lines)
+    keys='DOCKMON_URL|DOCKMON_PIN|REGISTRATION_TOKEN|DOCKER_HOST|DATA_PATH'
+    [ -z "$proxies" ] || keys="$keys|HTTPS_PROXY|HTTP_PROXY|NO_PROXY"
+    [ ! -f "$conf" ] || old=$(grep -vE "^($keys)=" "$conf" || true)
     is_confirmed && conf_pin='' || conf_pin=$pin
     (
         umask 077
         {
             [ -z "$old" ] || printf '%s\n' "$old"
+            [ -z "$proxies" ] || printf '%s\n' "$proxies"
             printf 'DOCKMON_URL=%s\n' "$url"
             [ -z "$conf_pin" ] || printf 'DOCKMON_PIN=%s\n' "$conf_pin"
             printf 'REGISTRATION_TOKEN=%s\nDOCKER_HOST=%s\nDATA_PATH=%s\n' "$token" "$docker_host" "$data_dir"

@@ -107,6 +107,22 @@ static void check_config(struct check *c)
     }
 }
 
+static void check_proxy(struct check *c)
+{
+    const struct config *config = c->config;
+    struct proxy proxy = {0};
+    struct address server;
+
+    if (address_parse(&server, config->http_address, NULL) == 0 &&
+        proxy_find(&config->proxies, &server, &proxy, NULL) == 1) {
+        say_ok(c, "the server is reached through the proxy %s of %s%s", proxy.address.display,
+               proxy.variable, proxy.credentials ? ", with a user" : "");
+        if (proxy.credentials && !proxy.address.is_tls)
+            say_note(c, "user and password of the proxy can be read on the way to it");
+    }
+    proxy_done(&proxy);
+}
+
 static void check_token(struct check *c)
 {
     const struct config *config = c->config;
@@ -258,6 +274,7 @@ static void check_http(struct check *c)
                             .max_body = MAX_BODY,
                             .timeout_ms = HTTP_TIMEOUT_MS,
                             .is_insecure = config->is_insecure,
+                            .proxies = &config->proxies,
                             .done = on_health,
                             .owner = c,
                         },
@@ -315,6 +332,7 @@ static void check_registration(struct check *c)
             .max_body = MAX_BODY,
             .timeout_ms = HTTP_TIMEOUT_MS,
             .is_insecure = config->is_insecure,
+            .proxies = &config->proxies,
             .done = on_script,
             .owner = c,
         },
@@ -368,6 +386,7 @@ static void check_websocket(struct check *c)
     struct ws_dial dial = {
         .url = c->config->ws_url,
         .is_insecure = c->config->is_insecure,
+        .proxies = &c->config->proxies,
         .limits = {.max_message = MAX_MESSAGE, .max_queue = MAX_MESSAGE},
         .handler = &ws_functions,
         .owner = c,
@@ -397,6 +416,7 @@ bool check_run(struct loop *loop, const struct config *config, struct buf *out)
     struct check c = {.loop = loop, .config = config, .out = out};
 
     check_config(&c);
+    check_proxy(&c);
     check_data(&c);
     start_step(&c);
     loop_run(loop);

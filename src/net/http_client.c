@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "net/http_call_format.h"
 #include "net/http_exchange.h"
+#include "net/proxy.h"
 #include "net/stream.h"
 
 #include <errno.h>
@@ -132,17 +133,24 @@ static int start(struct http_call *c,
                  struct error *err)
 {
     struct http_exchange *x = &c->exchange;
+    _cleanup_(proxy_done) struct proxy proxy = {0};
     struct buf request;
     uint64_t connect_ms = o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     /* The whole body may be one chunk, behind which the last one follows. */
     size_t max_upload = o->max_upload ? o->max_upload + (size_t)(2 * CHUNK_HEAD) : 0;
+    bool has_proxy;
     int r;
 
+    r = proxy_find(o->proxies, address, &proxy, err);
+    if (r < 0)
+        return r;
+    has_proxy = r > 0;
     r = http_call_format(&request, address, o, "close", loop_user_agent(x->loop), err);
     if (r < 0)
         return r;
     http_exchange_send(x,
                        &(struct stream_options){.address = address,
+                                                .proxy = has_proxy ? &proxy : NULL,
                                                 .is_insecure = o->is_insecure,
                                                 .trust = o->trust,
                                                 .max_queue = request.size + max_upload},

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct http_call;
+struct proxy_settings;
 
 struct http_header {
     const char *name; /* without colon */
@@ -47,9 +48,10 @@ struct http_call_options {
      * leave the queue unread or the complete body unanswered, or pause in its answer.
      */
     uint64_t timeout_ms;
-    bool is_insecure;        /* accept any TLS certificate */
-    struct tls_trust *trust; /* NULL: the loop's */
-    http_data_fn on_data;    /* set: streaming mode */
+    const struct proxy_settings *proxies; /* NULL: dial directly, see proxy.h */
+    bool is_insecure;                     /* accept any TLS certificate */
+    struct tls_trust *trust;              /* NULL: the loop's */
+    http_data_fn on_data;                 /* set: streaming mode */
     /* Streaming mode, optional: the head of a 2xx answer has come. */
     void (*on_open)(void *owner);
     http_done_fn done;

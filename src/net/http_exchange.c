@@ -95,7 +95,10 @@ static void on_timeout(struct loop_timer *t)
 
     enter(x);
     if (x->state == EXCHANGE_CONNECTING) {
-        fail(x, -ETIMEDOUT, "connect %s: %s", x->where, error_text(-ETIMEDOUT));
+        char text[700];
+
+        stream_explain_wait(x->stream, text, sizeof(text));
+        fail(x, -ETIMEDOUT, "%s: %s", text, error_text(-ETIMEDOUT));
     } else if (x->state == EXCHANGE_WAITING) {
         fail(x, -ETIMEDOUT, "no answer from %s in time", x->where);
     } else {

@@ -49,6 +49,25 @@ int http_head_find(const char *data, size_t size, size_t *scanned)
     return 0;
 }
 
+unsigned http_head_status(const char *head)
+{
+    static const char version[] = "HTTP/1.";
+    const char *at = head + strlen("HTTP/1.x ");
+    unsigned status = 0;
+
+    if (!str_starts_with(head, version) ||
+        strnlen(head, strlen("HTTP/1.x 101")) < strlen("HTTP/1.x 101"))
+        return 0;
+    if (at[-1] != ' ' || !strchr(" \r", at[3]))
+        return 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return 0;
+        status = status * 10 + (unsigned)(at[i] - '0');
+    }
+    return status >= 100 ? status : 0;
+}
+
 bool http_head_is_token_char(char c)
 {
     return c > ' ' && c <= '~' && !strchr(DELIMITER, c);

@@ -56,6 +56,9 @@ struct http_head {
  */
 int http_head_find(const char *data, size_t size, size_t *scanned) _nodiscard_;
 
+/* The status of a response's head, 100 to 999; 0: it does not begin with a status line of HTTP/1. */
+unsigned http_head_status(const char *head) _nodiscard_;
+
 /*
  * Parses one head of `size` bytes. Returns 0, or the HTTP status to refuse it with, and *ret_why.
  * The caller passes `h` to http_head_done() either way.

@@ -24,6 +24,7 @@ struct loop {
     bool is_stopped;
     char *ca_file, *pins, *user_agent;
     struct tls_trust *trust;
+    struct tls_trust *proxy_trust;
     char *scratch;
 
     int epoll_fd;
@@ -231,6 +232,7 @@ void loop_free(struct loop *loop)
     assert(loop->timers.n == 0);
     timer_heap_done(&loop->timers);
     tls_trust_free(loop->trust);
+    tls_trust_free(loop->proxy_trust);
     closep(&loop->epoll_fd);
     closep(&loop->timer_fd);
     closep(&loop->signal_fd);
@@ -290,6 +292,14 @@ struct tls_trust *loop_tls_trust(struct loop *loop, struct error *err)
     if (!loop->trust && tls_trust_new(&loop->trust, &o, err) < 0)
         return NULL;
     return loop->trust;
+}
+
+struct tls_trust *loop_proxy_trust(struct loop *loop, struct error *err)
+{
+    if (!loop->proxy_trust &&
+        tls_trust_new(&loop->proxy_trust, &(struct tls_trust_options){0}, err) < 0)
+        return NULL;
+    return loop->proxy_trust;
 }
 
 const char *loop_user_agent(const struct loop *loop)

@@ -76,6 +76,8 @@ int loop_on_signals(struct loop *loop, const int *signals, size_t n, loop_signal
  * Built from the options at the first call; the loop's. NULL when the CA file or a pin is unusable.
  */
 struct tls_trust *loop_tls_trust(struct loop *loop, struct error *err);
+/* The same for proxies, which have the system's roots: pins and CA file are those of servers. */
+struct tls_trust *loop_proxy_trust(struct loop *loop, struct error *err);
 const char *loop_user_agent(const struct loop *loop); /* may be NULL */
 
 /* A buffer to read into, shared by all: its content lasts until the next read. For net/ only. */

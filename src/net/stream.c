@@ -1,13 +1,14 @@
 #include "net/stream.h"
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/reentry.h"
 #include "base/state.h"
 #include "base/str.h"
 #include "net/dial.h"
 #include "net/resolve.h"
+#include "net/send_queue.h"
 #include "net/tls.h"
 #include "net/tls_trust.h"
+#include "net/tunnel.h"
 #include "net/wire.h"
 
 #include <assert.h>
@@ -18,29 +19,23 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define BACKLOG_RETRY_MS    20   /* a unix listener whose backlog is full */
-#define ATTEMPT_MS          2000 /* for each address but the last; a lost SYN is repeated in 1 s */
-#define KEPT_QUEUE          ((size_t)16 * 1024)
-#define CONSUME_LARGE_QUEUE ((size_t)256 * 1024)
+#define BACKLOG_RETRY_MS 20   /* a unix listener whose backlog is full */
+#define ATTEMPT_MS       2000 /* for each address but the last; a lost SYN is repeated in 1 s */
 
 enum stream_state {
     STREAM_RESOLVING,
     STREAM_CONNECTING,
     STREAM_HANDSHAKING,
+    STREAM_TUNNELLING,
     STREAM_OPEN,
     STREAM_ENDED,
     STREAM_FREED,
 };
 
-/*
- * ENDING: stream_shutdown() was called, the queue is being written. BROKEN: the peer takes nothing
- * more.
- */
-enum output_state { OUTPUT_OPEN, OUTPUT_ENDING, OUTPUT_ENDED, OUTPUT_BROKEN };
-
 struct stream {
     struct loop *loop;
     struct address address;
+    struct tunnel *tunnel; /* until it is open; then, and without a proxy, NULL */
     const struct stream_handler *handler;
     void *owner;
 
@@ -52,13 +47,11 @@ struct stream {
     struct reentry entry;
     struct loop_timer timer; /* of the next step while connecting, or of a report: see `later` */
     void (*later)(struct stream *s);
-    struct tls_trust *trust;
+    struct tls_trust *trust;      /* NULL: the loop's */
+    struct tls_trust *used_trust; /* of the handshake */
 
-    struct buf queue;
-    size_t sent; /* of the queue's front */
-
+    struct send_queue output;
     enum stream_state state;
-    enum output_state output;
     int code; /* of an end that is still to be reported */
     bool is_insecure;
     bool is_paused;
@@ -71,21 +64,19 @@ static const struct state_row states[] = {
     STATE_ROW(STREAM_RESOLVING, "resolving", STATE_TO(STREAM_CONNECTING) | ENDS),
     STATE_ROW(STREAM_CONNECTING,
               "connecting",
+              STATE_TO(STREAM_HANDSHAKING) | STATE_TO(STREAM_TUNNELLING) | STATE_TO(STREAM_OPEN) |
+                  ENDS),
+    STATE_ROW(STREAM_HANDSHAKING,
+              "handshaking",
+              STATE_TO(STREAM_TUNNELLING) | STATE_TO(STREAM_OPEN) | ENDS),
+    STATE_ROW(STREAM_TUNNELLING,
+              "tunnelling",
               STATE_TO(STREAM_HANDSHAKING) | STATE_TO(STREAM_OPEN) | ENDS),
-    STATE_ROW(STREAM_HANDSHAKING, "handshaking", STATE_TO(STREAM_OPEN) | ENDS),
     STATE_ROW(STREAM_OPEN, "open", ENDS),
     STATE_ROW(STREAM_ENDED, "ended", STATE_TO(STREAM_FREED)),
     STATE_ROW(STREAM_FREED, "freed", 0),
 };
 static const struct state_machine machine = STATE_MACHINE("stream", states);
-
-static const struct state_row output_states[] = {
-    STATE_ROW(OUTPUT_OPEN, "open", STATE_TO(OUTPUT_ENDING) | STATE_TO(OUTPUT_BROKEN)),
-    STATE_ROW(OUTPUT_ENDING, "ending", STATE_TO(OUTPUT_ENDED)),
-    STATE_ROW(OUTPUT_ENDED, "ended", 0),
-    STATE_ROW(OUTPUT_BROKEN, "broken", STATE_TO(OUTPUT_ENDED)),
-};
-static const struct state_machine output_machine = STATE_MACHINE("stream output", output_states);
 
 static void set_state(struct stream *s, enum stream_state state)
 {
@@ -93,16 +84,11 @@ static void set_state(struct stream *s, enum stream_state state)
     s->state = state;
 }
 
-static void set_output(struct stream *s, enum output_state output)
-{
-    state_check(&output_machine, s->address.display, s->output, output);
-    s->output = output;
-}
-
 static void release(struct stream *s)
 {
     loop_timer_stop(&s->timer);
     resolve_cancel(TAKE_PTR(s->resolve));
+    tunnel_free(TAKE_PTR(s->tunnel));
     wire_close(&s->wire, s->state == STREAM_OPEN);
 }
 
@@ -112,7 +98,7 @@ static void destroy(void *object)
 
     if (s->list)
         freeaddrinfo(s->list);
-    buf_done(&s->queue);
+    send_queue_done(&s->output);
     free(s);
 }
 
@@ -149,6 +135,7 @@ static void report_end(struct stream *s)
 static void set_ended(struct stream *s, int code, const char *message)
 {
     release(s);
+    send_queue_break(&s->output);
     set_state(s, STREAM_ENDED);
     s->code = code;
     str_copy(s->message, sizeof(s->message), message);
@@ -166,11 +153,18 @@ static void end(struct stream *s, int code, const char *message)
     }
 }
 
+/* The address of the other end of the wire. */
+static const struct address *to_dial(const struct stream *s)
+{
+    return s->tunnel ? tunnel_proxy(s->tunnel) : &s->address;
+}
+
 static void end_with(struct stream *s, int code, const char *doing, const char *why)
 {
     char message[700];
 
-    (void)snprintf(message, sizeof(message), "%s %s: %s", doing, s->address.display, why);
+    (void)snprintf(message, sizeof(message), "%s %s%s: %s", doing, s->tunnel ? "proxy " : "",
+                   to_dial(s)->display, why);
     end(s, code, message);
 }
 
@@ -184,7 +178,7 @@ static void end_tls(struct stream *s)
     char text[256];
 
     if (s->state == STREAM_HANDSHAKING && s->wire.ssl) {
-        tls_trust_explain(s->trust, s->wire.ssl, text, sizeof(text));
+        tls_trust_explain(s->used_trust, s->wire.ssl, text, sizeof(text));
     } else {
         (void)tls_error_text(text, sizeof(text));
     }
@@ -192,22 +186,23 @@ static void end_tls(struct stream *s)
 }
 
 static void on_io(struct loop_io *io, uint32_t events);
-
-static bool has_output(const struct stream *s)
-{
-    return s->queue.size > s->sent && s->output < OUTPUT_ENDED;
-}
+static void receive_rest(struct stream *s);
 
 /* The events to wait for follow from the state alone. */
 static void update_watch(struct stream *s)
 {
     bool is_open = s->state == STREAM_OPEN;
-    bool wants_read = s->state == STREAM_HANDSHAKING || (is_open && !s->is_paused);
-    bool wants_write = s->state == STREAM_CONNECTING || (is_open && has_output(s));
+    bool is_tunnelling = s->state == STREAM_TUNNELLING;
+    bool wants_read = s->state == STREAM_HANDSHAKING || is_tunnelling || (is_open && !s->is_paused);
+    bool wants_write = s->state == STREAM_CONNECTING ||
+                       (is_open && send_queue_is_waiting(&s->output)) ||
+                       (is_tunnelling && tunnel_wants_write(s->tunnel));
     int r;
 
     if (s->state >= STREAM_ENDED || s->wire.fd < 0)
         return;
+    if (is_open && wants_read && wire_has_input(&s->wire))
+        do_later(s, 0, receive_rest);
     r = wire_watch(&s->wire, s->loop, wants_read, wants_write, on_io);
     if (r < 0) {
         /* Never reported from here: this may be inside a call of the owner's. */
@@ -218,52 +213,12 @@ static void update_watch(struct stream *s)
 
 /* Sending */
 
-static void finish_output(struct stream *s)
-{
-    if (s->queue.capacity > KEPT_QUEUE) {
-        buf_done(&s->queue);
-    } else {
-        buf_clear(&s->queue);
-    }
-    s->sent = 0;
-    if (s->output != OUTPUT_ENDING)
-        return;
-    if (s->wire.ssl) {
-        /* close_notify, the half-close of TLS; the peer's answer is read as its end */
-        (void)SSL_shutdown(s->wire.ssl);
-    } else {
-        (void)shutdown(s->wire.fd, SHUT_WR); /* a dead peer shows when reading */
-    }
-    set_output(s, OUTPUT_ENDED);
-}
-
-static void flush(struct stream *s)
-{
-    while (has_output(s)) {
-        ssize_t n = wire_send(&s->wire, s->queue.data + s->sent, s->queue.size - s->sent);
-
-        if (n == -EAGAIN)
-            break;
-        if (n < 0) {
-            set_output(s, s->output == OUTPUT_ENDING ? OUTPUT_ENDED : OUTPUT_BROKEN);
-            break;
-        }
-        s->sent += (size_t)n;
-    }
-    if (!has_output(s)) {
-        finish_output(s);
-    } else if (s->sent >= CONSUME_LARGE_QUEUE) {
-        buf_consume(&s->queue, s->sent);
-        s->sent = 0;
-    }
-}
-
 static void flush_and_report(struct stream *s)
 {
-    bool had_any = s->queue.size > 0;
+    bool had_any = s->output.queue.size > 0;
 
-    flush(s);
-    if (had_any && !s->queue.size && s->handler->on_drain)
+    send_queue_flush(&s->output, &s->wire);
+    if (had_any && !s->output.queue.size && s->handler->on_drain)
         s->handler->on_drain(s->owner);
 }
 
@@ -293,38 +248,92 @@ static void receive(struct stream *s)
     }
 }
 
+/* No event comes for input that TLS with a proxy has read already. */
+static void receive_rest(struct stream *s)
+{
+    receive(s);
+    update_watch(s);
+}
+
 /* Connecting */
 
 static void opened(struct stream *s)
 {
     set_state(s, STREAM_OPEN);
-    flush(s);
+    send_queue_flush(&s->output, &s->wire);
     if (reentry_is_inside(&s->entry))
         s->handler->on_open(s->owner);
+}
+
+static void start_tls(struct stream *s);
+
+/* The wire leads to the server. */
+static void reached(struct stream *s)
+{
+    if (s->address.is_tls) {
+        start_tls(s);
+    } else {
+        opened(s);
+    }
+}
+
+static void tunnel(struct stream *s)
+{
+    char why[256], message[700];
+    int r = tunnel_run(s->tunnel, &s->wire, why, sizeof(why));
+
+    if (r == -EAGAIN)
+        return;
+    if (r < 0) {
+        (void)snprintf(message, sizeof(message), "connect through proxy %s: %s",
+                       to_dial(s)->display, why);
+        end(s, r, message);
+        return;
+    }
+    tunnel_free(TAKE_PTR(s->tunnel));
+    reached(s);
+}
+
+static void shaken(struct stream *s)
+{
+    if (!s->tunnel) {
+        opened(s);
+        return;
+    }
+    set_state(s, STREAM_TUNNELLING);
+    tunnel(s);
 }
 
 static void handshake(struct stream *s)
 {
     switch (wire_handshake(&s->wire)) {
-    case 0: opened(s); return;
+    case 0: shaken(s); return;
     case -EAGAIN: return;
     case -ECONNRESET: end_errno(s, -ECONNRESET, "TLS with"); return;
     default: end_tls(s); return;
     }
 }
 
+static struct tls_trust *find_trust(const struct stream *s, struct error *err)
+{
+    if (s->tunnel)
+        return loop_proxy_trust(s->loop, err);
+    return s->trust ? s->trust : loop_tls_trust(s->loop, err);
+}
+
 static void start_tls(struct stream *s)
 {
     struct error err = ERROR_INIT;
+    SSL *ssl;
 
-    if (!s->trust)
-        s->trust = loop_tls_trust(s->loop, &err);
-    if (!s->trust) {
+    s->used_trust = find_trust(s, &err);
+    if (!s->used_trust) {
         end(s, err.code, err.msg);
         return;
     }
-    s->wire.ssl = tls_trust_dial(s->trust, s->wire.fd, s->address.host, s->is_insecure);
-    if (!s->wire.ssl) {
+    ssl = tls_trust_dial(s->used_trust, s->wire.fd, to_dial(s)->host, s->is_insecure && !s->tunnel);
+    if (!ssl || wire_start_tls(&s->wire, ssl) < 0) {
+        SSL_free(ssl);
         end_tls(s);
         return;
     }
@@ -335,10 +344,10 @@ static void start_tls(struct stream *s)
 static void connected(struct stream *s)
 {
     loop_timer_stop(&s->timer);
-    if (s->address.is_tls) {
+    if (to_dial(s)->is_tls) {
         start_tls(s);
     } else {
-        opened(s);
+        shaken(s);
     }
 }
 
@@ -350,7 +359,7 @@ static int attempt(struct stream *s)
     if (s->address.is_unix) {
         r = dial_unix(&s->wire.fd, s->address.host);
     } else {
-        r = dial_tcp(&s->wire.fd, s->next->ai_addr, s->next->ai_addrlen, s->address.port);
+        r = dial_tcp(&s->wire.fd, s->next->ai_addr, s->next->ai_addrlen, to_dial(s)->port);
         s->next = s->next->ai_next;
     }
     if (r == 0)
@@ -427,6 +436,8 @@ static void on_io(struct loop_io *io, uint32_t events)
         finish_connect(s);
     } else if (s->state == STREAM_HANDSHAKING) {
         handshake(s);
+    } else if (s->state == STREAM_TUNNELLING) {
+        tunnel(s);
     } else {
         serve(s, events);
     }
@@ -455,9 +466,9 @@ static void start(struct stream *s)
     int r;
 
     if (!s->address.is_unix) {
-        s->list = s->next = resolve_numeric(s->address.host);
+        s->list = s->next = resolve_numeric(to_dial(s)->host);
         if (!s->list) {
-            r = resolve_start(&s->resolve, s->loop, s->address.host, on_resolved, s);
+            r = resolve_start(&s->resolve, s->loop, to_dial(s)->host, on_resolved, s);
             if (r < 0)
                 end_errno(s, r, "resolve");
             return;
@@ -473,12 +484,14 @@ struct stream *stream_open(const struct stream_options *o)
 
     s->loop = o->loop;
     s->address = *o->address;
+    if (o->proxy)
+        s->tunnel = tunnel_new(o->proxy, o->address, loop_user_agent(o->loop));
     s->handler = o->handler;
     s->owner = o->owner;
     s->is_insecure = o->is_insecure;
     s->trust = o->trust;
     s->wire.fd = -1;
-    buf_init(&s->queue, o->max_queue);
+    send_queue_init(&s->output, o->max_queue, s->address.display);
     start(s);
     return s;
 }
@@ -497,33 +510,26 @@ static void flush_now(struct stream *s)
 {
     if (s->state != STREAM_OPEN)
         return;
-    flush(s);
+    send_queue_flush(&s->output, &s->wire);
     update_watch(s);
 }
 
 int stream_write(struct stream *s, const void *data, size_t size)
 {
-    if (s->output == OUTPUT_ENDING || s->output == OUTPUT_ENDED)
-        return -EPIPE;
-    if (s->output == OUTPUT_BROKEN || s->state >= STREAM_ENDED)
-        return 0;
-    if (s->sent > 0 && size > s->queue.max - s->queue.size) {
-        buf_consume(&s->queue, s->sent);
-        s->sent = 0;
-    }
-    if (buf_append(&s->queue, data, size) < 0)
-        return -ENOBUFS;
-    flush_now(s);
-    return 0;
+    int r = send_queue_append(&s->output, data, size);
+
+    if (r == 0)
+        flush_now(s);
+    return r;
 }
 
 int stream_shutdown(struct stream *s)
 {
-    if (s->output == OUTPUT_ENDING || s->output == OUTPUT_ENDED)
-        return -EPIPE;
-    set_output(s, s->output == OUTPUT_BROKEN ? OUTPUT_ENDED : OUTPUT_ENDING);
-    flush_now(s);
-    return 0;
+    int r = send_queue_end(&s->output);
+
+    if (r == 0)
+        flush_now(s);
+    return r;
 }
 
 void stream_pause(struct stream *s, bool is_paused)
@@ -537,9 +543,19 @@ bool stream_is_open(const struct stream *s)
     return s->state == STREAM_OPEN;
 }
 
+void stream_explain_wait(const struct stream *s, char *text, size_t size)
+{
+    if (s->tunnel) {
+        (void)snprintf(text, size, "connect through proxy %s to %s", to_dial(s)->display,
+                       s->address.display);
+    } else {
+        (void)snprintf(text, size, "connect %s", s->address.display);
+    }
+}
+
 size_t stream_queued(const struct stream *s)
 {
-    return s->queue.size - s->sent;
+    return send_queue_queued(&s->output);
 }
 
 int stream_fd(const struct stream *s)

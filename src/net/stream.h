@@ -6,12 +6,18 @@
  * dial; accepted connections are socks (sock.h). Both stand on net/wire.h.
  *
  *     RESOLVING -> CONNECTING -> HANDSHAKING -> OPEN -> ENDED -> FREED      states may be skipped
+ *                      |            | ^
+ *                      |            v |
+ *                      +-------> TUNNELLING
  *
  * RESOLVING     a name is looked up in a thread (resolve.h); not for numeric addresses and unix
  *               sockets
  * CONNECTING    connect() to one address after the other; each but the last has 2 s. A unix
  *               listener whose backlog is full is tried again after 20 ms
- * HANDSHAKING   TLS; skipped for plain addresses
+ * HANDSHAKING   TLS; skipped for plain addresses. Through an https:// proxy first with that, then
+ *               inside with the server
+ * TUNNELLING    connected with a proxy, which is asked to connect (tunnel.h). Until then the proxy's
+ *               address is resolved and dialled in place of the server's, whose name it resolves
  * OPEN          bytes go both ways. stream_write() is allowed before: the queue waits for it
  * ENDED         the peer has ended, the connection broke or never came; the descriptor is closed.
  *               on_end follows or has run, and nothing is called after it
@@ -31,6 +37,7 @@
 #include "net/loop.h"
 #include <stddef.h>
 
+struct proxy;
 struct stream;
 struct tls_trust;
 
@@ -45,6 +52,7 @@ struct stream_handler {
 struct stream_options {
     struct loop *loop;
     const struct address *address; /* copied */
+    struct proxy *proxy;           /* NULL: none; its content is taken */
     bool is_insecure;              /* accept any certificate */
     struct tls_trust *trust;       /* NULL: the loop's */
     size_t max_queue;              /* most bytes waiting to be sent */
@@ -65,5 +73,10 @@ int stream_write(struct stream *s, const void *data, size_t size) _nodiscard_;
 int stream_shutdown(struct stream *s) _nodiscard_;   /* end of output once the queue is written */
 void stream_pause(struct stream *s, bool is_paused); /* nothing is read while paused */
 bool stream_is_open(const struct stream *s);
+/*
+ * Writes what the stream waits for to `text`: "connect host:80", "connect through proxy p:3128 to
+ * host:80", for the message of a deadline.
+ */
+void stream_explain_wait(const struct stream *s, char *text, size_t size);
 size_t stream_queued(const struct stream *s);
 int stream_fd(const struct stream *s); /* for questions about the socket; -1 without one */

@@ -63,6 +63,17 @@ SSL *tls_server_new(SSL_CTX *ctx, int fd)
     return ssl;
 }
 
+int tls_nest(SSL *inner, SSL *outer)
+{
+    BIO *bio = BIO_new(BIO_f_ssl());
+
+    if (!bio)
+        return -ENOMEM;
+    (void)BIO_set_ssl(bio, outer, BIO_CLOSE);
+    SSL_set_bio(inner, bio, bio);
+    return 0;
+}
+
 int tls_handshake(SSL *ssl, bool *ret_wants_write)
 {
     int r;

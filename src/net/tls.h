@@ -27,6 +27,10 @@ void tls_context_prepare(SSL_CTX *ctx);
 SSL *tls_client_new(SSL_CTX *ctx, int fd, const char *host, bool is_insecure);
 SSL *tls_server_new(SSL_CTX *ctx, int fd);
 
+/* Lets `inner` run inside the TLS connection `outer`, which it owns from then on, in place of its
+ * socket. -ENOMEM: OpenSSL cannot, and nothing has changed. */
+int tls_nest(SSL *inner, SSL *outer) _nodiscard_;
+
 /* 0 when done, -EAGAIN, -ECONNRESET, or -EPROTO with the reason in tls_error_text(). */
 int tls_handshake(SSL *ssl, bool *ret_wants_write);
 

@@ -24,6 +24,17 @@ int wire_watch(struct wire *w, struct loop *loop, bool wants_read, bool wants_wr
                       : loop_io_start(loop, &w->io, w->fd, events, fn);
 }
 
+int wire_start_tls(struct wire *w, SSL *ssl)
+{
+    int r = w->ssl ? tls_nest(ssl, w->ssl) : 0;
+
+    if (r < 0)
+        return r;
+    w->outer = w->ssl;
+    w->ssl = ssl;
+    return 0;
+}
+
 int wire_handshake(struct wire *w)
 {
     return tls_handshake(w->ssl, &w->wants_tls_write);
@@ -41,7 +52,7 @@ ssize_t wire_send(struct wire *w, const void *data, size_t size)
     return n < 0 ? -errno : n;
 }
 
-static ssize_t receive_once(struct wire *w, char *data, size_t size)
+ssize_t wire_read(struct wire *w, char *data, size_t size)
 {
     ssize_t n;
 
@@ -49,6 +60,12 @@ static ssize_t receive_once(struct wire *w, char *data, size_t size)
         return tls_receive(w->ssl, data, size, &w->wants_tls_write);
     n = recv(w->fd, data, size, MSG_DONTWAIT);
     return n < 0 ? -errno : n;
+}
+
+/* One record of the proxy's TLS may hold several of the server's. */
+bool wire_has_input(const struct wire *w)
+{
+    return w->outer && SSL_pending(w->outer) > 0;
 }
 
 int wire_receive(struct wire *w,
@@ -59,7 +76,7 @@ int wire_receive(struct wire *w,
     char *data = loop_scratch(loop, &size);
 
     for (int i = 0; i < READS_PER_TURN; i++) {
-        ssize_t n = receive_once(w, data, size);
+        ssize_t n = wire_read(w, data, size);
 
         if (n == -EAGAIN || n == -EINTR)
             return 1;
@@ -83,6 +100,7 @@ void wire_close(struct wire *w, bool is_open)
     if (w->ssl && is_open)
         (void)SSL_shutdown(w->ssl); /* best effort: the socket may be full or dead */
     SSL_free(TAKE_PTR(w->ssl));
+    w->outer = NULL;
     closep(&w->fd);
     w->fd = -1;
 }

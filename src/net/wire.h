@@ -19,6 +19,7 @@ struct ssl_st; /* OpenSSL's SSL */
 struct wire {
     struct loop_io io;
     struct ssl_st *ssl;   /* NULL: plain */
+    struct ssl_st *outer; /* the TLS connection that `ssl`, its owner, runs inside; NULL: none */
     int fd;               /* -1: closed */
     bool wants_tls_write; /* TLS must write before it can read on */
 };
@@ -30,6 +31,12 @@ struct wire {
 int wire_watch(struct wire *w, struct loop *loop, bool wants_read, bool wants_write, loop_io_fn fn)
     _nodiscard_;
 
+/*
+ * Takes the session of a handshake that follows. On a wire with TLS it runs inside that: TLS with a
+ * server through TLS with a proxy. -ENOMEM: the wire is as before, `ssl` the caller's.
+ */
+int wire_start_tls(struct wire *w, struct ssl_st *ssl) _nodiscard_;
+
 /* 0 when done, -EAGAIN, -ECONNRESET, or -EPROTO, see tls_handshake(). */
 int wire_handshake(struct wire *w) _nodiscard_;
 
@@ -38,6 +45,12 @@ int wire_handshake(struct wire *w) _nodiscard_;
  * that were left.
  */
 ssize_t wire_send(struct wire *w, const void *data, size_t size) _nodiscard_;
+
+/* Reads once: bytes, 0 at the peer's last byte, or negative errno, -EAGAIN when there is nothing. */
+ssize_t wire_read(struct wire *w, char *data, size_t size) _nodiscard_;
+
+/* Whether input waits that has left the socket, so that no event reports it. */
+bool wire_has_input(const struct wire *w);
 
 /*
  * Reads what one turn of the loop may read and hands it to `take`, piece by piece, until that

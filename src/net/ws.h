@@ -49,6 +49,7 @@
 #define WS_CLOSE_TRY_AGAIN             1013 /* too many already, or too slow */
 #define WS_CLOSE_FORBIDDEN             4003 /* of our server: the role does not suffice */
 
+struct proxy_settings;
 struct ws;
 
 struct ws_close {
@@ -75,10 +76,11 @@ struct ws_limits {
 };
 
 struct ws_dial {
-    const char *url;             /* ws:// or wss://, with path */
-    bool is_insecure;            /* accept any certificate */
-    const char *const *headers;  /* of the request: name, value, ..., NULL; or NULL */
-    uint64_t connect_timeout_ms; /* 0: 10 s; TCP, TLS and handshake together */
+    const char *url;                      /* ws:// or wss://, with path */
+    bool is_insecure;                     /* accept any certificate */
+    const struct proxy_settings *proxies; /* NULL: dial directly, see proxy.h */
+    const char *const *headers;           /* of the request: name, value, ..., NULL; or NULL */
+    uint64_t connect_timeout_ms;          /* 0: 10 s; TCP, TLS and handshake together */
     struct ws_limits limits;
     const struct ws_handler *handler;
     void *owner;

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/str.h"
 #include "net/http_head.h"
+#include "net/proxy.h"
 #include "net/url.h"
 #include "net/ws_accept.h"
 #include "net/ws_peer.h"
@@ -95,18 +96,6 @@ static void fail_handshake(struct ws *ws, const char *why)
     ws_peer_lost(ws, WS_CLOSE_ABNORMAL, why, -EPROTO);
 }
 
-/* The status of "HTTP/1.1 101 ...", or 0. */
-static uint64_t parse_status_line(char *line)
-{
-    uint64_t status = 0;
-    char *at = line + strlen("HTTP/1.x ");
-
-    if (strncmp(line, "HTTP/1.", strlen("HTTP/1.")) != 0 || strlen(line) < strlen("HTTP/1.x 101"))
-        return 0;
-    at[strcspn(at, " ")] = '\0';
-    return parse_u64(at, 999, &status) == 0 ? status : 0;
-}
-
 /* NULL: the answer's header fields make a WebSocket of the connection. */
 static const char *check_fields(const struct ws *ws, char *text)
 {
@@ -141,23 +130,20 @@ static const char *check_fields(const struct ws *ws, char *text)
 
 static void accept_answer(struct ws *ws, char *head)
 {
-    char *end = strstr(head, "\r\n");
+    unsigned status = http_head_status(head);
     _cleanup_free_ char *refusal = NULL;
     const char *why;
-    uint64_t status;
 
-    *end = '\0';
-    status = parse_status_line(head);
     if (!status) {
         fail_handshake(ws, "server does not speak HTTP");
         return;
     }
     if (status != 101) {
-        refusal = xasprintf("server answered with HTTP status %u", (unsigned)status);
+        refusal = xasprintf("server answered with HTTP status %u", status);
         fail_handshake(ws, refusal);
         return;
     }
-    why = check_fields(ws, end + 2);
+    why = check_fields(ws, strstr(head, "\r\n") + strlen("\r\n"));
     if (why) {
         fail_handshake(ws, why);
         return;
@@ -234,7 +220,13 @@ static void on_dial_timeout(struct loop_timer *t)
 {
     struct ws *ws = CONTAINER_OF(t, struct ws, alive_timer);
 
-    ws_peer_lost(ws, WS_CLOSE_ABNORMAL, "no connection in time", -ETIMEDOUT);
+    char where[700];
+    _cleanup_free_ char *why = NULL;
+
+    stream_explain_wait(ws->stream, where, sizeof(where));
+    why = xasprintf("no connection in time%s%s", stream_is_open(ws->stream) ? "" : ": ",
+                    stream_is_open(ws->stream) ? "" : where);
+    ws_peer_lost(ws, WS_CLOSE_ABNORMAL, why, -ETIMEDOUT);
 }
 
 /* The request, and the key its answer must carry. */
@@ -298,6 +290,7 @@ static int parse_url(const struct ws_dial *dial,
 int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, struct error *err)
 {
     _cleanup_free_ char *path = NULL;
+    _cleanup_(proxy_done) struct proxy proxy = {0};
     struct address address;
     struct stream_options o = {
         .loop = loop,
@@ -312,6 +305,10 @@ int ws_connect(struct ws **ret, struct loop *loop, const struct ws_dial *dial, s
     r = parse_url(dial, &address, &path, err);
     if (r < 0)
         return r;
+    r = proxy_find(dial->proxies, &address, &proxy, err);
+    if (r < 0)
+        return r;
+    o.proxy = r > 0 ? &proxy : NULL;
     ws = ws_peer_new(loop, &dial_transport, &dial->limits, dial->handler, dial->owner);
     ws->parser.is_client = true;
     o.owner = ws;

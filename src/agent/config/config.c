@@ -401,6 +401,25 @@ static void check_pins(struct config *c, struct buf *errors)
     }
 }
 
+/* Only the proxy that would be used must be valid: others belong to other programs. */
+static void check_proxies(struct config *c, struct buf *errors)
+{
+    struct error err = ERROR_INIT;
+    struct proxy proxy = {0};
+    struct address server;
+
+    c->proxies = (struct proxy_settings){
+        .https = c->https_proxy ? c->https_proxy : c->lower_https_proxy,
+        .http = c->http_proxy ? c->http_proxy : c->lower_http_proxy,
+        .none = c->no_proxy ? c->no_proxy : c->lower_no_proxy,
+    };
+    if (!c->http_address || address_parse(&server, c->http_address, NULL) < 0)
+        return; /* check_url() reports it */
+    if (proxy_find(&c->proxies, &server, &proxy, &err) < 0)
+        add_error(errors, "%s", err.msg);
+    proxy_done(&proxy);
+}
+
 static void check_paths(struct config *c, struct buf *errors)
 {
     size_t n;
@@ -503,6 +522,7 @@ int config_load(struct config *c,
     check_engine(c, root, errors);
     check_ca_file(c, errors);
     check_pins(c, errors);
+    check_proxies(c, errors);
     check_paths(c, errors);
     check_token_key(c, root, errors);
     check_has_token(c, errors);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "net/proxy.h"
 
 #define CONFIG_NAME_MAX  255 /* bytes of AGENT_NAME, and of any token */
 #define CONFIG_URL_MAX   2000
@@ -39,6 +40,8 @@ struct config {
     char *stacks_dir, *host_stacks_dir; /* accepted, without effect */
     char *ca_file;
     char *pins; /* of the server's key, see net/tls_trust.h */
+    char *https_proxy, *http_proxy, *no_proxy;
+    char *lower_https_proxy, *lower_http_proxy, *lower_no_proxy; /* names in small letters */
     char *policy_text;
     char *agent_version; /* accepted because existing installations set it, and ignored */
     bool force_unique, is_insecure, is_http_allowed, log_json;
@@ -53,15 +56,16 @@ struct config {
     bool want_help, want_version, want_check;
 
     /* Values derived from the above. */
-    char *ws_url;               /* ws[s]://host[:port]/prefix/api/agent/ws */
-    char *http_address;         /* http[s]://host:port, for http_client */
-    char *http_prefix;          /* "" or "/prefix": the part before /api */
-    char *token_path;           /* $DATA_PATH/permanent_token */
-    char *engine_id_path;       /* $DATA_PATH/engine_id */
-    char *spool_path;           /* $DATA_PATH/spool */
-    char *event_log_path;       /* $DATA_PATH/events */
-    char *network_undo_path;    /* $DATA_PATH/network_undo */
-    struct token_key token_key; /* unset: the token file is plain text */
+    char *ws_url;                  /* ws[s]://host[:port]/prefix/api/agent/ws */
+    char *http_address;            /* http[s]://host:port, for http_client */
+    char *http_prefix;             /* "" or "/prefix": the part before /api */
+    char *token_path;              /* $DATA_PATH/permanent_token */
+    char *engine_id_path;          /* $DATA_PATH/engine_id */
+    char *spool_path;              /* $DATA_PATH/spool */
+    char *event_log_path;          /* $DATA_PATH/events */
+    char *network_undo_path;       /* $DATA_PATH/network_undo */
+    struct proxy_settings proxies; /* of the variables above; for connections with the server */
+    struct token_key token_key;    /* unset: the token file is plain text */
     bool is_tls;
     bool is_exposed; /* plain HTTP to another machine, and not because INSECURE_HTTP allows it */
     bool is_engine_tls, is_engine_insecure;

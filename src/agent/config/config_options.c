@@ -48,6 +48,23 @@ const struct option_spec config_options[] = {
      .help = "sha256:HEX fingerprint of the server's key, as printed by `dockmond fingerprint`; "
              "several are separated by commas; only these keys are accepted, and certificate "
              "authorities are not consulted"},
+    {.env = "HTTPS_PROXY", .type = OPTION_STRING, .offset = MEMBER(https_proxy),
+     .flags = OPTION_SECRET, .max = CONFIG_URL_MAX,
+     .help = "proxy through which an https:// server is reached: http://HOST:PORT or "
+             "https://HOST:PORT, with USER:PASSWORD@ before the host if it asks for them"},
+    {.env = "HTTP_PROXY", .type = OPTION_STRING, .offset = MEMBER(http_proxy),
+     .flags = OPTION_SECRET, .max = CONFIG_URL_MAX,
+     .help = "the same for an http:// server; it must allow CONNECT, too"},
+    {.env = "NO_PROXY", .type = OPTION_STRING, .offset = MEMBER(no_proxy),
+     .max = CONFIG_URL_MAX,
+     .help = "hosts that are reached without a proxy: names with all below them, .DOMAINS, "
+             "addresses and networks, with or without :PORT, separated by commas; * for all"},
+    {.env = "https_proxy", .type = OPTION_STRING, .offset = MEMBER(lower_https_proxy),
+     .flags = OPTION_SECRET | OPTION_UNLISTED, .max = CONFIG_URL_MAX, .help = "as HTTPS_PROXY"},
+    {.env = "http_proxy", .type = OPTION_STRING, .offset = MEMBER(lower_http_proxy),
+     .flags = OPTION_SECRET | OPTION_UNLISTED, .max = CONFIG_URL_MAX, .help = "as HTTP_PROXY"},
+    {.env = "no_proxy", .type = OPTION_STRING, .offset = MEMBER(lower_no_proxy),
+     .flags = OPTION_UNLISTED, .max = CONFIG_URL_MAX, .help = "as NO_PROXY"},
     {.flag = "docker-host", .env = "DOCKER_HOST", .type = OPTION_STRING,
      .offset = MEMBER(docker_host), .max = 1024,
      .help = "ADDRESS of the engine: unix:///PATH or tcp://HOST:PORT; default: the first "

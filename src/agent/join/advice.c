@@ -16,36 +16,45 @@ struct advice {
 };
 
 static const struct advice server[] = {
+    {"HTTP status 407, ",
+     "write them into its URL, percent-encoded: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"                                  },
+    {"through proxy",
+     "the proxy must allow CONNECT to the host and port of the server, or NO_PROXY must name "
+     "the host"                                                                                                              },
+    {"TLS with proxy",
+     "the proxy's certificate is verified with the authorities of this system, or those in the file that SSL_CERT_FILE names"},
+    {"resolve proxy",      "check HTTPS_PROXY and HTTP_PROXY, or name the server in NO_PROXY"                                },
+    {"connect proxy",      "check HTTPS_PROXY and HTTP_PROXY, or name the server in NO_PROXY"                                },
     {"not the pinned one",
      "the server may be impersonated; if its key was changed on purpose, compare with "
-     "`dockmond fingerprint` there and set DOCKMON_PIN to it"                                          },
-    {"wrong version",      "the server speaks plain HTTP on this port: use http:// instead of https://"},
-    {"plain HTTP",         "the server speaks HTTPS on this port: use https:// instead of http://"     },
+     "`dockmond fingerprint` there and set DOCKMON_PIN to it"                                                                },
+    {"wrong version",      "the server speaks plain HTTP on this port: use http:// instead of https://"                      },
+    {"plain HTTP",         "the server speaks HTTPS on this port: use https:// instead of http://"                           },
     {"HTTP status 426",
      "a proxy in front of the server drops the upgrade to WebSocket: let it forward the "
-     "headers Upgrade and Connection"                                                                  },
+     "headers Upgrade and Connection"                                                                                        },
     {"HTTP status 404",
      "DOCKMON_URL leads to another server or path, or a proxy in front of the server "
-     "does not forward the upgrade to WebSocket"                                                       },
+     "does not forward the upgrade to WebSocket"                                                                             },
     {"HTTP status 502",
-     "a proxy in front of the server cannot reach it: check that the server is running"                },
+     "a proxy in front of the server cannot reach it: check that the server is running"                                      },
     {"HTTP status 503",
-     "a proxy in front of the server cannot reach it: check that the server is running"                },
+     "a proxy in front of the server cannot reach it: check that the server is running"                                      },
     {"HTTP status 504",
-     "a proxy in front of the server cannot reach it: check that the server is running"                },
-    {"HTTP status 400",    "if the server speaks HTTPS on this port, use https:// instead of http://"  },
+     "a proxy in front of the server cannot reach it: check that the server is running"                                      },
+    {"HTTP status 400",    "if the server speaks HTTPS on this port, use https:// instead of http://"                        },
     {"mismatch",           "the server's certificate is for another name: use that one in DOCKMON_URL, or "
-                 "DOCKMON_PIN"                                                         },
-    {"expired",            "the server needs a new certificate, or this host's clock is wrong"         },
+                 "DOCKMON_PIN"                                                                               },
+    {"expired",            "the server needs a new certificate, or this host's clock is wrong"                               },
     {"not yet valid",
-     "this host's clock is wrong, or the server's clock was when it created the certificate"           },
+     "this host's clock is wrong, or the server's clock was when it created the certificate"                                 },
     {"its key is",
      "if `dockmond fingerprint` prints the same key on the server, set DOCKMON_PIN to it; CA_FILE "
-     "is for certificates of an authority"                                                             },
+     "is for certificates of an authority"                                                                                   },
     {"certificate",
      "set CA_FILE to the authority of the server's certificate, or DOCKMON_PIN to the output "
-     "of `dockmond fingerprint`"                                                                       },
-    {"resolve",            "check the host name in DOCKMON_URL and the name resolution of this host"   },
+     "of `dockmond fingerprint`"                                                                                             },
+    {"resolve",            "check the host name in DOCKMON_URL and the name resolution of this host"                         },
 };
 
 static const struct advice engine[] = {

@@ -421,6 +421,7 @@ static void dial(struct link *l)
                    &(struct ws_dial){
                        .url = l->o.config->ws_url,
                        .is_insecure = l->o.config->is_insecure,
+                       .proxies = &l->o.config->proxies,
                        .limits = {.max_message = LINK_MAX_MESSAGE_IN,
                                   .max_queue = LINK_MAX_QUEUE,
                                   .ping_interval_ms = l->o.config->ping_interval_ms},

@@ -7,6 +7,7 @@
 #include "cli/common/output.h"
 #include "net/http_client.h"
 #include "net/loop.h"
+#include "net/proxy.h"
 #include "net/tls_trust.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct client {
     char *authorization; /* "Bearer KEY", NULL: none */
     char *cookie;        /* "session_id=...", NULL: none */
     bool is_insecure;
+    struct proxy_settings proxies; /* values of the environment */
     uint64_t timeout_ms;
 
     /* The running batch. */
@@ -64,6 +66,7 @@ int client_open(struct client **ret, const struct config *config, struct error *
         return r;
     set_url(c, config->url);
     c->is_insecure = config->is_insecure;
+    c->proxies = proxy_settings_read(secure_getenv);
     c->timeout_ms = TIMEOUT_MS;
     if (config->api_key) {
         c->authorization = xasprintf("Bearer %s", config->api_key);
@@ -111,6 +114,8 @@ static bool may_have_acted(const struct client_request *r, const struct http_res
 /* "" if there is none. */
 static const char *choose_connection_advice(const struct client *c, int code, const char *message)
 {
+    if (strstr(message, "proxy "))
+        return "; check HTTPS_PROXY and HTTP_PROXY, or name the server in NO_PROXY";
     if (code == -ECONNREFUSED)
         return "; is it running? `dockmon login` or DOCKMON_URL chooses another";
     if (strstr(message, "wrong version number") || strstr(message, "http request"))
@@ -211,6 +216,7 @@ static int start_one(struct client *c, struct client_request *r, struct error *e
         .max_body = CLIENT_MAX_BODY,
         .timeout_ms = c->timeout_ms,
         .is_insecure = c->is_insecure,
+        .proxies = &c->proxies,
         .done = on_done,
     };
     _cleanup_free_ char *body = r->body ? json_dumps(r->body, JSON_COMPACT) : NULL;
@@ -317,6 +323,7 @@ int client_dial(struct client *c,
     }
     mine.url = url;
     mine.is_insecure = c->is_insecure;
+    mine.proxies = &c->proxies;
     mine.headers = headers;
     return ws_connect(ret, c->loop, &mine, err);
 }
