@@ -319,7 +319,8 @@ static void test_foreign_schemas_are_not_restored(void **state)
 static void test_a_restore_ends_all_sessions(void **state)
 {
     static const char insert[] =
-        "INSERT INTO users VALUES (1, 'a', 'h', 'admin', 0, 1, 1, 1, NULL);"
+        "INSERT INTO users (id, name, password_hash, role, must_change_password, created_at_ms, "
+        "updated_at_ms) VALUES (1, 'a', 'h', 'admin', 0, 1, 1);"
         "INSERT INTO user_sessions VALUES ('s', 1, NULL, 1, 9000000000000)";
     static const char count[] = "SELECT count(*) FROM user_sessions";
     struct fixture *f = *state;
