@@ -144,13 +144,20 @@ static void refine_health(const struct msg_container_event *m, struct event *e, 
         set_text(&e->severity, xstrdup("warning"));
 }
 
-static void refine_rename(const struct msg_container_event *m, struct event *e)
+const char *container_event_old_name(const struct msg_container_event *m)
 {
-    const char *old = get_attribute(m, "oldName");
+    const char *old = str_eq(m->action, "rename") ? get_attribute(m, "oldName") : NULL;
 
     if (old && *old == '/')
         old++;
-    if (old && *old && strlen(old) <= NAME_BYTES) {
+    return str_is_empty(old) || strlen(old) > NAME_BYTES ? NULL : old;
+}
+
+static void refine_rename(const struct msg_container_event *m, struct event *e)
+{
+    const char *old = container_event_old_name(m);
+
+    if (old) {
         set_text(&e->title, xasprintf("Container %s was renamed to %s", old, e->container_name));
     }
 }

@@ -16,3 +16,5 @@ bool container_event_make(const struct msg_container_event *m,
                           const struct fleet_host *h,
                           int64_t now_ms,
                           struct event *ret);
+/* The name that the container had before this event of its renaming, or NULL. Borrowed from m. */
+const char *container_event_old_name(const struct msg_container_event *m);

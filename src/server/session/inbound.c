@@ -65,7 +65,7 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
 
     session_poll_soon(se, POLL_AFTER_EVENT_MS); /* only the list has the new state */
     session_poll_closely(se);
-    if (ingest_event(se->owner->ingest, &e) == 0)
+    if (ingest_renamed(se->owner->ingest, &e, container_event_old_name(&m)) == 0)
         return;
 
     session_complain(se, "events lost: the store is too slow", NULL);

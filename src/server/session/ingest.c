@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "server/store/agents.h"
+#include "server/store/container_settings.h"
 
 #define BATCH_MAX 256
 #define RETRY_MS  100 /* after the store queue was full */
@@ -15,6 +16,7 @@ struct item {
     char *agent_id; /* set: a sighting; NULL: an event */
     int64_t seen_at_ms;
     struct event event;
+    char *old_name; /* of a container that the event says was renamed, or NULL */
     bool is_new;
 };
 
@@ -43,6 +45,7 @@ static void item_free(struct item *it)
 {
     event_done(&it->event);
     free(it->agent_id);
+    free(it->old_name);
     free(it);
 }
 
@@ -53,9 +56,17 @@ static struct item *take_item(struct list *items)
 
 static int store_item(struct db *s, struct item *it, struct error *err)
 {
+    int r;
+
     if (it->agent_id)
         return agents_touch(s, it->agent_id, it->seen_at_ms, err);
-    return events_insert(s, &it->event, &it->is_new, err);
+    r = events_insert(s, &it->event, &it->is_new, err);
+    /* A duplicate would move the rows of a container that has the old name now. */
+    if (r == 0 && it->is_new && it->old_name) {
+        r = container_settings_rename(s, it->event.host_id, it->old_name, it->event.container_name,
+                                      err);
+    }
+    return r;
 }
 
 static int store_batch(struct db *s, void *arg, struct error *err)
@@ -181,6 +192,11 @@ static void add_item(struct ingest *in, struct item *it)
 
 int ingest_event(struct ingest *in, struct event *e)
 {
+    return ingest_renamed(in, e, NULL);
+}
+
+int ingest_renamed(struct ingest *in, struct event *e, const char *old_name)
+{
     struct item *it;
 
     if (in->n_waiting >= INGEST_MAX_WAITING) {
@@ -191,6 +207,7 @@ int ingest_event(struct ingest *in, struct event *e)
     it = xcalloc(1, sizeof(*it));
     list_init(&it->link);
     it->event = *e;
+    it->old_name = xstrdup(old_name);
     *e = (struct event){0};
     add_item(in, it);
     return 0;

@@ -47,5 +47,10 @@ void ingest_free(struct ingest *in); /* the store queue must be drained; waiting
  * lost.
  */
 int ingest_event(struct ingest *in, struct event *e) _nodiscard_;
+/*
+ * The same for the event of a container that was renamed: if the event is not a duplicate, the
+ * settings of the old name move to the new one. NULL: not renamed.
+ */
+int ingest_renamed(struct ingest *in, struct event *e, const char *old_name) _nodiscard_;
 void ingest_seen(struct ingest *in, const char *agent_id, int64_t seen_at_ms); /* may be dropped */
 void ingest_flush(struct ingest *in); /* submits a batch now, without waiting for the retry timer */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "server/session/store_fixture.h"
+#include "server/store/container_settings.h"
 
 void __wrap_log_write(enum log_level level, const char *const *fields, const char *fmt, ...);
 
@@ -129,6 +130,45 @@ static void test_lost_batch_is_logged(void **state)
     assert_int_equal(n_lines[LOG_LEVEL_ERROR], 1);
 }
 
+static void rename_container(struct fixture *f, const char *host_id, const char *dedup_key)
+{
+    struct event e = {
+        .at_ms = time_utc_ms(),
+        .category = xstrdup("container"),
+        .type = xstrdup("x"),
+        .severity = xstrdup("info"),
+        .host_id = xstrdup(host_id),
+        .container_name = xstrdup("site"),
+        .title = xstrdup("t"),
+        .dedup_key = xstrdup(dedup_key),
+    };
+
+    assert_int_equal(ingest_renamed(f->ingest, &e, "web"), 0);
+    job_queue_drain(f->jobs);
+}
+
+/* The settings of a container follow its name, but not again when the agent repeats the event. */
+static void test_settings_follow_a_renamed_container(void **state)
+{
+    struct fixture *f = *state;
+    struct db *s = f->store.store;
+    _cleanup_free_ char *host = store_fixture_host(s, "agent", "one", "E1");
+    const struct container_setting_key web = {
+        .host_id = host, .subject = "web", .kind = CONTAINER_TAGS};
+    const struct container_setting_key site = {
+        .host_id = host, .subject = "site", .kind = CONTAINER_TAGS};
+    char *data = NULL;
+
+    assert_int_equal(container_settings_set(s, &web, "[\"first\"]", 1, NULL), 0);
+    rename_container(f, host, "key");
+    assert_int_equal(container_settings_get(s, &web, &data, NULL), -ENOENT);
+    assert_int_equal(container_settings_set(s, &web, "[\"second\"]", 1, NULL), 0);
+    rename_container(f, host, "key");
+    assert_int_equal(container_settings_get(s, &site, &data, NULL), 0);
+    assert_string_equal(data, "[\"first\"]");
+    free(data);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -137,6 +177,7 @@ int main(void)
         TEST(test_stored_events_are_emitted_and_not_logged),
         TEST(test_refused_row_is_lost_alone),
         TEST(test_lost_batch_is_logged),
+        TEST(test_settings_follow_a_renamed_container),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

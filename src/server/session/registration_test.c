@@ -354,20 +354,17 @@ static void test_legacy_agent_gets_a_token(void **state)
 
 static void put_setting(struct db *s, enum container_setting_kind kind, const char *host_id)
 {
-    struct container_setting row = {.updated_at_ms = NOW};
+    const struct container_setting_key key = {.host_id = host_id, .subject = "web", .kind = kind};
 
-    row.host_id = xstrdup(host_id);
-    row.container_id = xstrdup("0123456789ab");
-    row.data = xstrdup("{\"enabled\":true}");
-    assert_int_equal(container_settings_put(s, kind, &row, NULL), 0);
-    container_setting_done(&row);
+    assert_int_equal(container_settings_set(s, &key, "{\"enabled\":true}", NOW, NULL), 0);
 }
 
 static bool has_setting(struct db *s, enum container_setting_kind kind, const char *host_id)
 {
-    _cleanup_(container_setting_done) struct container_setting row = {0};
+    const struct container_setting_key key = {.host_id = host_id, .subject = "web", .kind = kind};
+    _cleanup_free_ char *data = NULL;
 
-    return container_settings_get(s, kind, host_id, "0123456789ab", &row, NULL) == 0;
+    return container_settings_get(s, &key, &data, NULL) == 0;
 }
 
 static void test_only_remote_host_of_the_engine_is_migrated(void **state)
@@ -411,10 +408,10 @@ static void test_failed_migration_is_rolled_back(void **state)
     put_setting(s, CONTAINER_TAGS, old_id);
     store_fixture_sql(
         s,
-        "CREATE TRIGGER boom BEFORE DELETE ON tag_assignments BEGIN SELECT RAISE(ABORT, 'boom'); END");
+        "CREATE TRIGGER boom BEFORE DELETE ON container_settings BEGIN SELECT RAISE(ABORT, 'boom'); END");
     store_fixture_sql(
         s,
-        "CREATE TRIGGER boom2 BEFORE UPDATE ON tag_assignments BEGIN SELECT RAISE(ABORT, 'boom'); END");
+        "CREATE TRIGGER boom2 BEFORE UPDATE ON container_settings BEGIN SELECT RAISE(ABORT, 'boom'); END");
     assert_in_range(-join(s, token, "E1", "{\"hostname\":\"x\"}", &r, &err), 1, 4096);
     assert_int_not_equal(err.code, -EACCES);
     assert_int_equal(hosts_get(s, old_id, &old, NULL), 0);
@@ -455,13 +452,13 @@ static void test_user_chooses_among_several_candidates(void **state)
     assert_int_equal(migration_run(s, r.agent.id, local, &m, &err), -EINVAL);
     assert_int_equal(migration_run(s, r.agent.id, r.host.id, &m, &err), -EINVAL);
 
-    put_setting(s, CONTAINER_UPDATE, two);
+    put_setting(s, CONTAINER_UPDATE_POLICY, two);
     assert_int_equal(migration_run(s, r.agent.id, two, &m, &err), 0);
     assert_string_equal(m.host_id, r.host.id);
     assert_string_equal(m.source_host_id, two);
     assert_string_equal(m.source_name, "two");
     assert_int_equal(m.n_transferred, 1);
-    assert_true(has_setting(s, CONTAINER_UPDATE, r.host.id));
+    assert_true(has_setting(s, CONTAINER_UPDATE_POLICY, r.host.id));
     assert_int_equal(hosts_get(s, two, &old, NULL), 0);
     assert_string_equal(old.name, "two (migrated)");
     assert_false(old.is_active);

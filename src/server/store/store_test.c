@@ -350,13 +350,15 @@ static void test_version_1_database_is_migrated(void **state)
         events_list(s, &(struct events_query){.page.limit = 9}, count_event, &n_events, NULL, NULL),
         0);
     assert_int_equal(n_events, 1);
-    for (int kind = 0; kind < CONTAINER_SETTING_KINDS; kind++) {
-        struct container_setting setting;
+    for (enum container_setting_kind kind = 0; kind < CONTAINER_SETTING_KINDS; kind++) {
+        const struct container_setting_key key = {.host_id = "h1", .subject = "web", .kind = kind};
+        _cleanup_free_ char *data = NULL;
 
-        assert_int_equal(container_settings_get(s, (enum container_setting_kind)kind, "h1",
-                                                "0123456789ab", &setting, NULL),
-                         0);
-        container_setting_done(&setting);
+        /* The first version had no kind for the address alone. */
+        assert_int_equal(container_settings_get(s, &key, &data, NULL),
+                         kind == CONTAINER_WEB_UI_URL ? -ENOENT : 0);
+        if (kind == CONTAINER_DESIRED_STATE)
+            assert_string_equal(data, "{\"desired_state\":\"should_run\"}");
     }
     host_done(&host);
     agent_done(&agent);
