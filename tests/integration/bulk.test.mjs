@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { dockmon } from './lib/dockmon.mjs';
+import { IMAGE } from './lib/engine.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -107,4 +108,70 @@ test('four run at a time on a host; cancelling skips the rest', async () => {
   assert.equal(job.status, 'cancelled');
   assert.equal(job.error, 4);
   assert.equal(asked.length, 4);
+});
+
+// --- the shape of DockMon -------------------------------------------------------------------------
+
+const short = (c) => `${world.host.id}:${c.id.slice(0, 12)}`;
+const ended = (id) => eventually(async () => {
+  const job = await world.client.get(`/api/batch/${id}`);
+  return ['completed', 'failed', 'partial'].includes(job.status) ? job : null;
+});
+const batch = async (body) => ended((await world.client.post('/api/batch', body, { status: 201 })).job_id);
+
+test('a batch of DockMon: counts, items, skipped ones, and its messages for clients that do not subscribe', async () => {
+  const [up, other] = await Promise.all(['batch-up', 'batch-other'].map((name) => engine.run(name)));
+  for (const c of [up, other]) await world.client.container(c.name);
+  const messages = [];
+  const ws = new WebSocket(`ws://127.0.0.1:${world.server.port}/ws`, { headers: { authorization: `Bearer ${world.client.key}` } });
+  ws.on('message', (data) => messages.push(JSON.parse(data)));
+  await eventually(async () => messages.length > 0);
+
+  const job = await batch({ scope: 'container', action: 'restart', ids: [short(up), `${world.host.id}:ffffffffffff`] });
+  assert.deepEqual(
+    [job.scope, job.action, job.status, job.total_items, job.completed_items, job.success_items, job.error_items, job.skipped_items],
+    ['container', 'restart', 'partial', 2, 2, 1, 1, 0],
+  );
+  const [item, missing] = job.items;
+  assert.deepEqual(
+    [item.id, item.container_id, item.container_name, item.host_id, item.host_name, item.status],
+    [1, up.id.slice(0, 12), up.name, world.host.id, world.host.name, 'completed'],
+  );
+  for (const x of [job, item]) assert.ok(x.created_at !== null && Date.parse(x.started_at) <= Date.parse(x.completed_at));
+  assert.deepEqual([missing.id, missing.status], [2, 'failed']);
+  assert.match(missing.message, /No such container/);
+
+  const { data } = await eventually(async () => messages.find((m) => m.type === 'batch_job_update' && m.data.job_id === job.id && m.data.status === 'partial'));
+  for (const name of ['message', 'total_items', 'completed_items', 'success_items', 'error_items', 'skipped_items', 'created_at', 'started_at', 'completed_at']) assert.deepEqual(data[name], job[name], name);
+  const updates = messages.filter((m) => m.type === 'batch_item_update' && m.data.job_id === job.id && m.data.item_id === 1).map((m) => m.data.status);
+  assert.deepEqual(updates, ['running', 'completed']);
+  ws.close();
+
+  const again = await batch({ scope: 'container', action: 'start', ids: [short(up), short(other)] });
+  assert.deepEqual([again.status, again.skipped_items, again.items[0].message], ['completed', 2, 'Container is already running']);
+  const stopped = await batch({ scope: 'container', action: 'stop', ids: [short(other)] });
+  assert.deepEqual([stopped.status, stopped.success_items], ['completed', 1]);
+  assert.equal((await batch({ scope: 'container', action: 'stop', ids: [short(other)] })).skipped_items, 1);
+});
+
+test('a batch of DockMon deletes containers and images, and refuses what is not there with the reason', async () => {
+  const c = await engine.run('batch-gone', { args: ['-v', '/data'] });
+  await world.client.container(c.name);
+  const gone = await batch({ scope: 'container', action: 'delete-containers', ids: [short(c)], params: { remove_volumes: true } });
+  assert.deepEqual([gone.status, gone.items[0].container_name], ['completed', c.name]);
+
+  await engine.docker('tag', IMAGE, 'batch-image:1');
+  const id = `${world.host.id}:batch-image:1`;
+  const images = await batch({ scope: 'image', action: 'delete-images', ids: [id, `${world.host.id}:nowhere:1`], params: { force: false, image_names: { [id]: 'batch-image:1' } } });
+  assert.deepEqual(images.items.map((x) => [x.status, x.container_name]), [['completed', 'batch-image:1'], ['failed', null]], JSON.stringify(images.items));
+  assert.match(images.items[1].message, /No such image/);
+
+  for (const action of ['add-tags', 'remove-tags', 'set-auto-restart', 'set-auto-update', 'set-desired-state', 'check-updates', 'update-containers']) {
+    const job = await batch({ scope: 'container', action, ids: [short(c)], params: { tags: ['a'], enabled: true } });
+    assert.deepEqual([job.action, job.status, job.error_items], [action, 'failed', 1]);
+    assert.match(job.items[0].message, /on this server$/);
+  }
+  const many = Array.from({ length: 101 }, () => short(c));
+  for (const body of [{ scope: 'container', action: 'start', ids: many }, { scope: 'container', action: 'dance', ids: [short(c)] }, { scope: 'image', action: 'start', ids: [short(c)] }])
+    await world.client.post('/api/batch', body, { status: 422 });
 });

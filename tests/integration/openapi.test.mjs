@@ -97,6 +97,18 @@ test('features that are absent have the response of an installation that does no
   await clients.viewer.get('/api/v2/oidc/config', { status: 403 });
 });
 
+test('batch jobs of DockMon answer as described', async () => {
+  const done = async (id) => eventually(async () => (await clients.operator.get(`/api/batch/${id}`)).completed_at);
+  const { job_id: id } = await api.call(clients.operator, 'createBatch', { body: { scope: 'container', action: 'check-updates', ids: [`${host}:${container.slice(0, 12)}`] }, status: 201 });
+  await done(id);
+  const job = await api.call(clients.operator, 'getBatch', { values: { job: id } });
+  assert.deepEqual([job.id, job.status, job.error_items, job.items[0].message], [id, 'failed', 1, 'Updates of containers are not available on this server']);
+  await api.call(clients.operator, 'getBatch', { values: { job: 'none' }, status: 404 });
+  await api.call(clients.viewer, 'createBatch', { body: {}, status: 403 });
+  for (const body of [{}, { scope: 'image', action: 'start', ids: ['a:b'] }, { scope: 'container', action: 'start', ids: [] }, { scope: 'container', action: 'start', ids: ['x'] }])
+    await api.call(clients.operator, 'createBatch', { body, status: 422 });
+});
+
 test('settings: every user may send a time zone at login, and the one of an admin is kept', async () => {
   const first = await api.call(clients.viewer, 'getSettings');
   assert.equal(first.timezone_offset, 0);

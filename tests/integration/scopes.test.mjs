@@ -219,7 +219,7 @@ const lists = {
   'GET /api/events': async (c, scope) => {
     const list = await c.get('/api/events?limit=1000');
     // An attempt on a hidden container is recorded with its id only.
-    const named = [...new Set(list.events.filter((e) => e.container_name && !/^[0-9a-f]{64}$/.test(e.container_name)).map((e) => e.container_name))].sort();
+    const named = [...new Set(list.events.filter((e) => e.container_name && !/^([0-9a-f]{12}|[0-9a-f]{64})$/.test(e.container_name)).map((e) => e.container_name))].sort();
     assert.deepEqual(named, containersOf[scope]);
     const all = list.events.filter((e) => !e.container_name);
     assert.equal(all.length > 0, scope === 'alpha', 'events of the host itself need all of it');
@@ -246,6 +246,27 @@ const lists = {
     assert.deepEqual([...families], ['dockmon_host_up', 'dockmon_host_containers', 'dockmon_host_containers_running']);
     for (const name of ['containers', 'containers_running'])
       assert.deepEqual([...text.matchAll(new RegExp(`^dockmon_host_${name}\\{.* (\\d+)$`, 'gm'))].map((m) => m[1]), hostsOf[scope].map(() => '1'));
+  },
+  'POST /api/batch': async (c, scope) => {
+    const ids = Object.values(hosts).flatMap((h) => [`${h.hostId}:${h.web.slice(0, 12)}`, `${h.hostId}:${h.db.slice(0, 12)}`]);
+    const run = async (body) => {
+      const { job_id: id } = await c.post('/api/batch', body, { status: 201 });
+      return eventually(async () => {
+        const j = await c.get(`/api/batch/${id}`);
+        return j.completed_at && j;
+      });
+    };
+    const names = ['alpha-web', 'alpha-db', 'beta-web', 'beta-db'];
+    const visible = (i) => containersOf[scope].includes(names[i]);
+    const job = await run({ scope: 'container', action: 'restart', ids });
+    job.items.forEach((item, i) => {
+      assert.equal(item.status, visible(i) ? 'completed' : 'failed', `${names[i]} ${item.message}`);
+      assert.equal(item.container_name, visible(i) ? names[i] : null);
+      if (!hostsOf[scope].includes(names[i].split('-')[0])) assert.equal(item.host_name, null);
+    });
+    // Images belong to the whole host.
+    const images = await run({ scope: 'image', action: 'delete-images', ids: Object.values(hosts).map((h) => `${h.hostId}:some:1`) });
+    assert.deepEqual(images.items.map((x) => x.status), [scope === 'alpha' ? 'completed' : 'failed', 'failed'], JSON.stringify(images.items));
   },
   'POST /api/bulk': async (c, scope) => {
     const items = Object.values(hosts).flatMap((h) => [h.web, h.db].map((id) => ({ host_id: h.hostId, container_id: id })));

@@ -1,4 +1,3 @@
-#include "server/api/bulk.h"
 #include "base/alloc.h"
 #include "base/container_id.h"
 #include "base/list.h"
@@ -10,6 +9,7 @@
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/audit.h"
+#include "server/api/bulk_internal.h"
 #include "server/api/change.h"
 #include "server/api/record.h"
 #include "server/auth/watch.h"
@@ -24,49 +24,6 @@
 #define MAX_PER_HOST 4
 #define KEPT_MS      (UINT64_C(60) * 60 * 1000)
 
-enum item_state {
-    ITEM_QUEUED,
-    ITEM_RUNNING,
-    ITEM_SUCCESS,
-    ITEM_ERROR,
-    ITEM_CANCELLED,
-    ITEM_STATES
-};
-
-static const char *const item_states[] = {
-    [ITEM_QUEUED] = "queued", [ITEM_RUNNING] = "running",     [ITEM_SUCCESS] = "success",
-    [ITEM_ERROR] = "error",   [ITEM_CANCELLED] = "cancelled",
-};
-
-struct bulk_job;
-
-struct bulk_item {
-    struct bulk_job *job;
-    enum item_state state;
-    char *host_id, *container_id;
-    char *name;           /* of the container, once it is known */
-    char *error;          /* or NULL */
-    enum error_code code; /* of the error */
-};
-
-struct bulk_job {
-    struct list link;
-    struct bulk *bulk;
-    char id[UUID_TEXT_SIZE];
-    enum operation_id operation;
-    json_t *payload;
-    uint64_t timeout_ms;
-    struct identity who;      /* its creator */
-    struct auth_watch *watch; /* of the creator's rights, until the job is over */
-    char *peer;
-    int64_t created_at_ms, ended_at_ms;
-    uint64_t ended_ms; /* monotonic; 0: it is not over */
-    bool is_cancelled;
-    size_t n, next; /* items before `next` are not queued any more */
-    size_t count[ITEM_STATES];
-    struct bulk_item items[];
-};
-
 struct bulk {
     struct api *api;
     struct list jobs; /* oldest first */
@@ -80,6 +37,7 @@ void bulk_job_free(struct bulk_job *job)
     for (size_t i = 0; i < job->n; i++) {
         free(job->items[i].host_id);
         free(job->items[i].container_id);
+        free(job->items[i].host_name);
         free(job->items[i].name);
         free(job->items[i].error);
     }
@@ -128,45 +86,6 @@ static void forget_old(struct bulk *b)
     }
 }
 
-/* --- the state of a job --- */
-
-static const char *get_action(const struct bulk_job *job)
-{
-    return operation_spec(job->operation)->name;
-}
-
-static const char *get_status(const struct bulk_job *job)
-{
-    if (!job->ended_ms)
-        return job->is_cancelled ? "cancelling" : "running";
-    if (job->is_cancelled)
-        return "cancelled";
-    return job->count[ITEM_ERROR] ? "failed" : "completed";
-}
-
-json_t *bulk_job_json(const struct bulk_job *job)
-{
-    size_t n_open = job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING];
-    json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "id", job->id, "action",
-                          json_text_str(get_action(job)), "status", json_text_str(get_status(job)),
-                          "created_by", json_text_str(job->who.name), "created_at",
-                          json_value_time(job->created_at_ms), "completed_at",
-                          json_value_time(job->ended_at_ms), "total", (json_int_t)job->n,
-                          "completed", (json_int_t)(job->n - n_open));
-
-    for (size_t i = 0; i < ITEM_STATES; i++)
-        (void)json_object_set_new(o, item_states[i], json_integer((json_int_t)job->count[i]));
-    return o;
-}
-
-static json_t *describe_item(const struct bulk_item *item)
-{
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s?}", "host_id", item->host_id, "container_id",
-                     item->container_id, "container_name", json_value_string(item->name), "status",
-                     json_text_str(item_states[item->state]), "error",
-                     json_value_string(item->error), "code", error_code_name(item->code));
-}
-
 /* Publishes a change, unless the server has closed: the feed is freed then. */
 static void publish(const struct bulk_job *job, const char *type, json_t *data)
 {
@@ -180,14 +99,14 @@ static void publish(const struct bulk_job *job, const char *type, json_t *data)
 static void set_state(struct bulk_item *item, enum item_state state)
 {
     struct bulk_job *job = item->job;
-    json_t *data;
 
     job->count[item->state]--;
     job->count[state]++;
     item->state = state;
-    data = describe_item(item);
-    (void)json_object_set_new(data, "job_id", json_string(job->id));
-    publish(job, "batch_item_update", data);
+    *(state == ITEM_RUNNING ? &item->started_at_ms : &item->ended_at_ms) = time_utc_ms();
+    if (!job->started_at_ms)
+        job->started_at_ms = time_utc_ms();
+    publish(job, "batch_item_update", bulk_item_news(item));
     if (state == ITEM_RUNNING)
         return;
     if (!job->ended_ms && job->count[ITEM_QUEUED] + job->count[ITEM_RUNNING] == 0) {
@@ -195,7 +114,7 @@ static void set_state(struct bulk_item *item, enum item_state state)
         job->ended_at_ms = time_utc_ms();
         auth_watch_cancel(TAKE_PTR(job->watch));
     }
-    publish(job, "batch_job_update", bulk_job_json(job));
+    publish(job, "batch_job_update", bulk_job_news(job));
 }
 
 static void record(const struct bulk_item *item, const struct fleet_host *h, uint64_t took_ms)
@@ -203,16 +122,17 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
     const struct bulk_job *job = item->job;
     const struct api *api = job->bulk->api;
     const char *name = item->name ? item->name : item->container_id;
-    const char *action = get_action(job);
+    bool is_image = job->operation == OPERATION_REMOVE_IMAGE;
+    const char *action = is_image ? "image_delete" : operation_spec(job->operation)->name;
     const struct event event = {
         .at_ms = time_utc_ms(),
-        .category = xstrdup("container"),
-        .type = xstrdup("container_action"),
+        .category = xstrdup(is_image ? "host" : "container"),
+        .type = xstrdup(is_image ? "resource_action" : "container_action"),
         .severity = xstrdup(item->error ? "error" : "info"),
         .host_id = h ? xstrdup(h->row.id) : NULL,
         .host_name = h ? xstrdup(h->row.name) : NULL,
-        .container_id = xstrndup(item->container_id, CONTAINER_SHORT_ID_LEN),
-        .container_name = xstrdup(name),
+        .container_id = is_image ? NULL : xstrndup(item->container_id, CONTAINER_SHORT_ID_LEN),
+        .container_name = is_image ? NULL : xstrdup(name),
         .title = xasprintf("%s %s", action, name),
         .message = record_message(action, item->code, item->error, took_ms),
         .triggered_by = xstrdup(job->who.name),
@@ -221,7 +141,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .at_ms = event.at_ms,
         .who = xstrdup(job->who.name),
         .peer = xstrdup(job->peer),
-        .action = xasprintf("container_%s", action),
+        .action = is_image ? xstrdup(action) : xasprintf("container_%s", action),
         .target = xasprintf("%s/%s", h ? h->row.name : item->host_id, name),
         .result = item->error ? xstrdup(item->error) : xstrdup("ok"),
     };
@@ -258,28 +178,49 @@ static void fail_item(struct bulk_item *item,
 {
     item->code = code;
     item->error = xstrdup(why);
-    record(item, h, 0);
+    if (code != CODE_NOT_SUPPORTED)
+        record(item, h, 0);
     set_state(item, ITEM_ERROR);
 }
 
 static void dispatch(struct bulk *b);
 
-static void on_done(void *owner, const struct change_result *r)
+/* `error` is NULL after success. */
+static void end_item(struct bulk_item *item,
+                     const struct fleet_host *h,
+                     enum error_code code,
+                     const char *error,
+                     uint64_t took_ms)
 {
-    struct bulk_item *item = owner;
     struct bulk *b = item->job->bulk;
 
     b->n_running--;
     (*get_running(b, item->host_id))--;
-    if (r->name)
-        item->name = xstrdup(r->name);
-    if (r->reason) {
-        fail_item(item, r->host, r->reason, r->message);
+    if (error) {
+        fail_item(item, h, code, error);
     } else {
-        record(item, r->host, r->took_ms);
+        record(item, h, took_ms);
         set_state(item, ITEM_SUCCESS);
     }
     dispatch(b);
+}
+
+static void on_done(void *owner, const struct change_result *r)
+{
+    struct bulk_item *item = owner;
+
+    if (r->name) {
+        free(item->name);
+        item->name = xstrdup(r->name);
+    }
+    end_item(item, r->host, r->reason, r->reason ? r->message : NULL, r->took_ms);
+}
+
+static void on_image_done(struct bulk_item *item, const struct bulk_image_result *r)
+{
+    const struct fleet_host *h = fleet_find_host(item->job->bulk->api->o.fleet, item->host_id);
+
+    end_item(item, h, r->code, r->error, r->took_ms);
 }
 
 /* Hosts outside the scope of the creator do not exist for the job. */
@@ -291,11 +232,45 @@ static struct fleet_host *find_host(const struct bulk_item *item)
 }
 
 /* Why the item cannot be started, or CODE_NONE. */
-static enum error_code find_fault(const struct fleet_host *h)
+static enum error_code find_fault(const struct bulk_item *item, const struct fleet_host *h)
 {
+    const struct bulk_job *job = item->job;
+
+    if (job->batch && job->batch->refusal)
+        return CODE_NOT_SUPPORTED;
     if (!h)
         return CODE_NO_SUCH_HOST;
+    if (job->operation == OPERATION_REMOVE_IMAGE && !scope_allows_whole_host(&job->who.scope, h))
+        return CODE_OUT_OF_SCOPE;
     return h->agent.id && h->is_online ? CODE_NONE : CODE_HOST_OFFLINE;
+}
+
+/* Jobs of DockMon's API skip containers that need no operation. Returns why, or NULL. */
+static const char *find_note(const struct bulk_item *item, const struct fleet_host *h)
+{
+    const struct bulk_job *job = item->job;
+    struct fleet_container *c;
+
+    if (!job->batch || (job->operation != OPERATION_START && job->operation != OPERATION_STOP) ||
+        fleet_find_container(h, item->container_id, &c) < 0 ||
+        !scope_allows_container(&job->who.scope, h, c))
+        return NULL;
+    if (job->operation == OPERATION_START)
+        return str_eq(c->state, "running") ? "Container is already running" : NULL;
+    return str_eq(c->state, "exited") || str_eq(c->state, "created")
+               ? "Container is already stopped"
+               : NULL;
+}
+
+/* Shows the names of what the creator may see. */
+static void name_item(struct bulk_item *item, const struct fleet_host *h)
+{
+    struct fleet_container *c;
+
+    item->host_name = xstrdup(h->row.name);
+    if (item->job->batch && !item->name && fleet_find_container(h, item->container_id, &c) == 0 &&
+        scope_allows_container(&item->job->who.scope, h, c))
+        item->name = xstrdup(c->name);
 }
 
 static void start_item(struct bulk_item *item)
@@ -303,15 +278,27 @@ static void start_item(struct bulk_item *item)
     struct bulk_job *job = item->job;
     struct bulk *b = job->bulk;
     const struct fleet_host *h = find_host(item);
-    enum error_code fault = find_fault(h);
+    enum error_code fault = find_fault(item, h);
 
+    if (h)
+        name_item(item, h);
     if (fault) {
-        fail_item(item, h, fault, error_code_sentence(fault));
+        fail_item(item, h, fault,
+                  fault == CODE_NOT_SUPPORTED ? job->batch->refusal : error_code_sentence(fault));
+        return;
+    }
+    item->note = find_note(item, h);
+    if (item->note) {
+        set_state(item, ITEM_SKIPPED);
         return;
     }
     b->n_running++;
     (*get_running(b, item->host_id))++;
     set_state(item, ITEM_RUNNING);
+    if (job->operation == OPERATION_REMOVE_IMAGE) {
+        bulk_image_remove(b->api, h, item, on_image_done);
+        return;
+    }
     change_start(&(struct change_options){.api = b->api,
                                           .scope = &job->who.scope,
                                           .host = h,
@@ -354,12 +341,15 @@ bool bulk_has_room(struct bulk *b)
     return b->n_jobs < MAX_JOBS;
 }
 
-struct bulk_job *bulk_job_new(enum operation_id operation, size_t max_items)
+struct bulk_job *bulk_job_new(enum operation_id operation,
+                              const struct batch_action *batch,
+                              size_t max_items)
 {
     struct bulk_job *job = xcalloc(1, sizeof(*job) + max_items * sizeof(job->items[0]));
 
     list_init(&job->link);
     job->operation = operation;
+    job->batch = batch;
     return job;
 }
 
@@ -369,10 +359,15 @@ void bulk_job_set_payload(struct bulk_job *job, json_t *payload, uint64_t timeou
     job->timeout_ms = timeout_ms;
 }
 
-void bulk_job_add(struct bulk_job *job, const char *host_id, const char *container_id)
+void bulk_job_add(struct bulk_job *job,
+                  const char *host_id,
+                  const char *container_id,
+                  const char *name)
 {
-    job->items[job->n++] = (struct bulk_item){
-        .job = job, .host_id = xstrdup(host_id), .container_id = xstrdup(container_id)};
+    job->items[job->n++] = (struct bulk_item){.job = job,
+                                              .host_id = xstrdup(host_id),
+                                              .container_id = xstrdup(container_id),
+                                              .name = name ? xstrdup(name) : NULL};
     job->count[ITEM_QUEUED]++;
 }
 
@@ -432,13 +427,4 @@ struct bulk_job *bulk_find(const struct bulk *b, const char *id, const struct id
             return job;
     }
     return NULL;
-}
-
-json_t *bulk_job_items_json(const struct bulk_job *job)
-{
-    json_t *items = json_array();
-
-    for (size_t i = 0; i < job->n; i++)
-        (void)json_array_append_new(items, describe_item(&job->items[i]));
-    return items;
 }

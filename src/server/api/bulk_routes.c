@@ -14,12 +14,11 @@
 #define MAX_ACTION 32
 
 /* All options are checked; those that the operation does not take are ignored. */
-static int read_options(const json_t *body,
-                        enum operation_id operation,
-                        struct bulk_job *job,
-                        struct error *err)
+int bulk_read_options(const json_t *options,
+                      enum operation_id operation,
+                      struct bulk_job *job,
+                      struct error *err)
 {
-    const json_t *options = json_object_get(body, "options");
     const json_t *timeout = json_object_get(options, "timeout");
     unsigned takes = operation_spec(operation)->arguments;
     json_int_t seconds = OPERATION_DEFAULT_STOP_S;
@@ -72,7 +71,7 @@ static int read_items(const struct api_call *call,
             return error_wrap(err, r, "container %zu", i + 1);
         if (scope_find_host(&call->who.scope, call->api->o.fleet, host, &h) == 0)
             host = h->row.id;
-        bulk_job_add(job, host, container);
+        bulk_job_add(job, host, container, NULL);
     }
     return 0;
 }
@@ -130,8 +129,8 @@ static int read_job(struct api_call *call, struct bulk_job **ret, struct error *
     n = json_array_size(list);
     if (n == 0 || n > MAX_ITEMS)
         return error_set(err, -EDOM, "`containers` must be a list of 1 to %d", MAX_ITEMS);
-    job = bulk_job_new(operation, n);
-    r = read_options(body, operation, job, err);
+    job = bulk_job_new(operation, NULL, n);
+    r = bulk_read_options(json_object_get(body, "options"), operation, job, err);
     if (r == 0)
         r = read_items(call, list, job, err);
     if (r < 0) {

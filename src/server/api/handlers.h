@@ -92,6 +92,10 @@ void bulk_create(struct api_call *call);
 void bulk_get(struct api_call *call);
 void bulk_cancel(struct api_call *call);
 
+/* batch_routes.c: the same jobs in the shape of DockMon */
+void batch_create(struct api_call *call);
+void batch_get(struct api_call *call);
+
 /* container_read.c: top, diff */
 void container_read(struct api_call *call);
 

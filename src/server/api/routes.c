@@ -67,6 +67,8 @@ const struct route routes[] = {
     {"POST",   "/api/bulk",                                ROLE_OPERATOR, bulk_create,          "bulk_create",       BULK,  0,        OBJECT_LIST,        OPERATION_NONE          },
     {"GET",    "/api/bulk/{job}",                          ROLE_OPERATOR, bulk_get,             NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"DELETE", "/api/bulk/{job}",                          ROLE_OPERATOR, bulk_cancel,          "bulk_cancel",       SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"POST",   "/api/batch",                               ROLE_OPERATOR, batch_create,         "batch_create",      BULK,  0,        OBJECT_LIST,        OPERATION_NONE          },
+    {"GET",    "/api/batch/{job}",                         ROLE_OPERATOR, batch_get,            NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    C "/logs",                                  ROLE_VIEWER,   container_logs,       NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_GET_LOGS      },
     {"GET",    C "/stats/history",                         ROLE_VIEWER,   container_stats_history, NULL,             0,     0,        OBJECT_CONTAINER,   OPERATION_NONE          },
     {"GET",    C "/stats/live",                            ROLE_VIEWER,   container_stats_live, NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_NONE          },
