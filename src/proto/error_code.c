@@ -103,7 +103,7 @@ static const struct row rows[ERROR_CODES] = {
         "The agent of this host is too old for this", NULL},
     [CODE_ENGINE_ERROR] = {"engine_error", EREMOTEIO, 500,
         "The Docker engine reports an error", NULL},
-    [CODE_ENGINE_UNREACHABLE] = {"engine_unreachable", EREMOTEIO, 500,
+    [CODE_ENGINE_UNREACHABLE] = {"engine_unreachable", EREMOTEIO, 503,
         "The Docker engine does not answer", "check the engine on that host"},
     [CODE_AGENT_STOPPING] = {"agent_stopping", ENOTCONN, 503,
         "The agent is stopping", "wait a moment and try again"},

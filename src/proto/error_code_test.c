@@ -57,7 +57,7 @@ static const struct {
     {CODE_POLICY_DENIED,            "policy_denied",            -EACCES,       403},
     {CODE_UNKNOWN_OPERATION,        "unknown_operation",        -ENOSYS,       501},
     {CODE_ENGINE_ERROR,             "engine_error",             -EREMOTEIO,    500},
-    {CODE_ENGINE_UNREACHABLE,       "engine_unreachable",       -EREMOTEIO,    500},
+    {CODE_ENGINE_UNREACHABLE,       "engine_unreachable",       -EREMOTEIO,    503},
     {CODE_AGENT_STOPPING,           "agent_stopping",           -ENOTCONN,     503},
     {CODE_TOO_MANY_COMMANDS,        "too_many_commands",        -ENOBUFS,      503},
     {CODE_REPLY_TOO_LARGE,          "reply_too_large",          -EREMOTEIO,    500},

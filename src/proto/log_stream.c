@@ -161,7 +161,7 @@ int msg_log_line_read(const json_t *line, struct msg_log_line *ret)
     json_int_t k = json_integer_value(kind);
 
     if (!json_is_integer(kind) || !json_is_integer(time) || !json_is_string(text) || k < 0 ||
-        k >= LOG_N_KINDS || json_integer_value(time) < 0)
+        k >= (json_int_t)LOG_N_KINDS || json_integer_value(time) < 0)
         return -EINVAL;
     *ret = (struct msg_log_line){
         .kind = (enum log_kind)k,

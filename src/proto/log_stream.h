@@ -15,8 +15,13 @@
 #define LOG_STREAM_MAX_TAIL  10000
 
 /* The numbers are those of the engine. */
-enum log_kind { LOG_KIND_NOTE, LOG_KIND_STDOUT, LOG_KIND_STDERR };
-#define LOG_N_KINDS 3
+enum log_kind {
+    LOG_KIND_NOTE,
+    LOG_KIND_STDOUT,
+    LOG_KIND_STDERR,
+    LOG_KIND_UNKNOWN /* a line of an agent that does not say it; in no message */
+};
+#define LOG_N_KINDS LOG_KIND_UNKNOWN
 
 /*
  * The position of a reader in a log: for each output stream the time of the newest line, and the
@@ -85,8 +90,8 @@ void msg_log_data_done(struct msg_log_data *m);
 
 struct msg_log_line {
     enum log_kind kind; /* a note is about the stream: "restarted" */
-    int64_t time_ns;
-    const char *text; /* borrowed; may contain NUL */
+    int64_t time_ns;    /* 0: unknown */
+    const char *text;   /* borrowed; may contain NUL */
     size_t size;
     bool is_partial; /* the line continues in the next one of its kind */
 };

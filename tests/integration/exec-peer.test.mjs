@@ -142,6 +142,20 @@ test('an agent with windows gets the next input when it has taken more than half
   await a.close();
 });
 
+test('a lone name of a shell on a terminal opens the shell of the agent', async () => {
+  const n = sessions(agent).length;
+  const shell = await Shell.open(server, client.key, agent.hostId, id, { start: { cmd: ['/bin/sh'], tty: true, env: [] } });
+  const start = await eventually(() => sessions(agent).slice(n).find((p) => p.action === 'start'));
+
+  assert.deepEqual(Object.keys(start).sort(), ['action', 'container_id', 'session_id']);
+  tell(agent, start.session_id, 'closed');
+  assert.equal((await shell.closed).code, 1000);
+  for (const more of [{ tty: false }, { user: 'root' }, { cmd: ['sh', '-c', 'ls'] }, { env: ['A=b'] }]) {
+    const refused = await Shell.open(server, client.key, agent.hostId, id, { start: { cmd: ['sh'], tty: true, ...more } });
+    assert.match((await refused.closed).reason, /only open shells/);
+  }
+});
+
 test('operations that the agent does not support are refused', async () => {
   const old = await join({ container_operations: true });
 

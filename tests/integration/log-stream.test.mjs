@@ -250,6 +250,64 @@ test('an agent without streams is polled by the server', async () => {
   await agent.close();
 });
 
+test("both streams of today's Go agents are followed without loss, in time order", async () => {
+  const agent = new HandAgent(world.server, { era: 'head' });
+  const stamp = (n) => `2026-01-01T00:00:00.${String(n).padStart(9, '0')}Z`;
+  let n = 4;
+  agent.containers.push(containerElement({ name: 'both' }));
+  // All of stdout, then all of stderr.
+  agent.operations.get_logs = ({ tail }) => {
+    const all = Array.from({ length: n }, (_, i) => i + 1).slice(-tail);
+    const part = (rest, word) => all.filter((i) => i % 2 === rest).map((i) => `${stamp(i)} ${word} ${i}\n`).join('');
+    return { logs: part(1, 'out') + part(0, 'err') };
+  };
+  assert.equal((await agent.connect(await world.server.token())).type, 'auth_success');
+  await world.client.container('both');
+  const s = await open();
+  s.subscribe(1, agent.hostId, 'both', { tail: 'all' });
+  await s.has('err 4');
+  n = 30;
+  await s.has('err 30');
+  const word = (i) => `${i % 2 ? 'out' : 'err'} ${i}`;
+  assert.deepEqual(s.texts(), Array.from({ length: 30 }, (_, i) => word(i + 1)));
+  assert.deepEqual([...new Set(s.lines.map((l) => `${l.stream} ${l.log.slice(0, 3)}`))].sort(), ['stderr err', 'stdout out']);
+  await s.close();
+  const path = `/api/hosts/${agent.hostId}/containers/both/logs`;
+  const answer = await world.client.get(`${path}?tail=3`);
+  assert.deepEqual(answer.logs.map((l) => l.log), [28, 29, 30].map(word));
+  assert.equal(answer.truncated, null);
+  const between = '2026-01-01T00:00:00.000Z';
+  assert.deepEqual((await world.client.get(`${path}?since=2026-01-01T00:00:01Z`)).logs, []);
+  assert.deepEqual((await world.client.get(`${path}?until=${between}`)).logs, []);
+  assert.equal((await world.client.get(`${path}?since=${between}&tail=7`)).logs.length, 7);
+  await agent.close();
+});
+
+test('logs of the seed-era agent: frames without times', async () => {
+  const agent = new HandAgent(world.server, { era: 'seed' });
+  const frame = (kind, text) => String.fromCharCode(kind, 0, 0, 0, 0, 0, 0, text.length) + text;
+  let n = 2;
+  agent.containers.push(containerElement({ name: 'framed' }));
+  agent.operations.get_logs = ({ tail }) => ({ logs: Array.from({ length: n }, (_, i) => frame(1 + (i % 2), i % 2 ? 'err\n' : 'tick\n')).slice(-tail).join('') });
+  assert.equal((await agent.connect(await world.server.token())).type, 'auth_success');
+  await world.client.container('framed');
+  const path = `/api/hosts/${agent.hostId}/containers/framed/logs`;
+  const answer = await world.client.get(path);
+  assert.deepEqual(answer.logs, [{ timestamp: null, log: 'tick', stream: 'stdout' }, { timestamp: null, log: 'err', stream: 'stderr' }]);
+  assert.equal(answer.last_timestamp, null);
+  assert.match((await world.client.call('GET', `${path}?since=2026-01-01T00:00:00Z`, { status: 501 })).detail, /without times/);
+  const s = await open();
+  s.subscribe(1, agent.hostId, 'framed');
+  await s.has('err');
+  n = 7; // the same lines again
+  await eventually(() => s.lines.length === 7, { what: 'each equal line comes' });
+  assert.ok(s.lines.every((l) => l.timestamp === null && l.stream === (l.log === 'err' ? 'stderr' : 'stdout')));
+  s.subscribe(2, agent.hostId, 'framed', { since: '2026-01-01T00:00:00Z' });
+  assert.equal((await s.message((m) => m.type === 'ended' && m.id === 2)).status, 501);
+  await s.close();
+  await agent.close();
+});
+
 test('permissions for reading logs', async () => {
   const c = await listed('rights', 'echo secret; sleep 600');
   const none = await LogSocket.open(world.server, null);

@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "net/proxy.h"
 #include "net/tls_trust.h"
+#include "proto/error_code.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -137,13 +138,27 @@ static char *describe_connection_failure(const struct client *c, int code, const
     return xasprintf(MSG_CANNOT_TALK "%s", c->url, text, choose_connection_advice(c, code, text));
 }
 
+/* Other refusals with the code of wrong credentials are about the host or its agent. */
+static bool is_about_login(const struct ws_close *why)
+{
+    static const char *const reasons[] = {"Invalid or expired session", "Authentication required"};
+
+    if (why->code != WS_CLOSE_POLICY)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        if (str_eq(why->reason, reasons[i]))
+            return true;
+    }
+    return str_eq(why->reason, error_code_sentence(CODE_INVALID_API_KEY));
+}
+
 char *client_explain_close(const struct client *c, const struct ws_close *why)
 {
     if (why->error != 0)
         return describe_connection_failure(c, why->error, why->reason);
     if (str_is_empty(why->reason))
         return xstrdup(MSG_CONNECTION_LOST);
-    return xasprintf("%s%s", why->reason, why->code == WS_CLOSE_POLICY ? "; " MSG_LOG_IN : "");
+    return xasprintf("%s%s", why->reason, is_about_login(why) ? "; " MSG_LOG_IN : "");
 }
 
 static void read_answer(struct client_request *r, const struct http_result *result)

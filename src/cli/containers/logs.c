@@ -101,7 +101,7 @@ void logs_print(FILE *to, const struct logs_text *t)
     _cleanup_free_ char *escaped = NULL;
 
     output_raw_to(to, t->prefix, strlen(t->prefix));
-    if (t->timestamp) {
+    if (!str_is_empty(t->timestamp)) { /* some agents send no times */
         escaped = text_escape_str(t->timestamp);
         output_raw_to(to, escaped, strlen(escaped));
         output_raw_to(to, " ", 1);

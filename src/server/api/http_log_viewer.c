@@ -7,6 +7,7 @@
 #include "server/api/handlers.h"
 #include "server/auth/watch.h"
 #include "server/logs/cursor.h"
+#include "server/logs/line_json.h"
 #include "server/logs/sources.h"
 
 #include <errno.h>
@@ -152,12 +153,11 @@ static void on_started(void *owner)
 static void on_line(void *owner, const struct log_source_line *line)
 {
     struct log_viewer *v = owner;
-    char at[TIME_TEXT_SIZE];
     json_t *o;
 
     log_position_add(&v->position, line->line.kind, line->line.time_ns);
-    o = json_pack("{s:s, s:s, s:o}", "timestamp", time_format_ns(line->line.time_ns, at), "stream",
-                  line->line.kind == LOG_KIND_STDERR ? "stderr" : "stdout", "log",
+    o = json_pack("{s:o, s:o, s:o}", "timestamp", log_line_time_json(line->line.time_ns), "stream",
+                  log_line_stream_json(line->line.kind), "log",
                   json_text_string(line->line.text, line->line.size));
     if (line->line.is_partial)
         json_text_set(o, "partial", json_true());

@@ -9,6 +9,8 @@
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
+#include "server/logs/line_json.h"
+#include "server/logs/reply_lines.h"
 #include "server/rights/secret_fields.h"
 
 #include <errno.h>
@@ -18,55 +20,81 @@
 #define DEFAULT_TAIL 100
 #define MAX_TAIL     10000
 
-/*
- * One line: "2026-01-31T12:00:00.123456789Z text", or with any offset, as the log driver "local"
- * has. The timestamp is in UTC and truncated to microseconds for clients; a line without one gets the time of the response.
- */
-static json_t *make_line_json(const char *line, size_t size, const char *now)
+/* Times are truncated to microseconds for clients. */
+static json_t *make_line_json(const struct reply_line *line)
 {
-    int64_t time_ns = 0;
-    size_t stamp = time_parse_stamp(line, size, &time_ns);
     char at[TIME_TEXT_SIZE];
 
-    if (stamp == 0) {
-        return json_pack("{s:o, s:o}", "timestamp", json_text_str(now), "log",
-                         json_text_string(line, size));
+    if (line->time_ns) {
+        (void)time_format_ns(line->time_ns, at);
+        str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
     }
-    (void)time_format_ns(time_ns, at);
-    str_copy(at + strlen("2026-01-31T12:00:00.123456"), 2, "Z");
-    return json_pack("{s:o, s:o}", "timestamp", json_text_str(at), "log",
-                     json_text_string(line + stamp, size - stamp));
+    return json_pack(
+        "{s:o, s:o, s:o}", "timestamp", line->time_ns ? json_text_str(at) : json_null(), "log",
+        json_text_string(line->text, line->size), "stream", log_line_stream_json(line->kind));
 }
 
-/* `streams` has a letter for each line, as far as the agent says which is from stderr; or NULL. */
-static json_t *make_lines_json(const char *text, size_t size, const char *streams)
+/* The lines that a client has asked for, of an agent that cannot select them. */
+struct selection {
+    uint64_t tail;
+    int64_t since_ns, until_ns; /* 0: open */
+};
+
+static int read_selection(const struct api_call *call, struct selection *ret, struct error *err)
 {
-    json_t *lines = json_array();
-    char now[TIME_TEXT_SIZE];
+    int64_t since_ms = 0, until_ms = 0;
+    int r = api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &ret->tail,
+                          err);
 
-    (void)time_format_ms(time_utc_ms(), now);
-    while (size > 0) {
-        const char *end = memchr(text, '\n', size);
-        size_t n = end ? (size_t)(end - text) : size;
-        bool is_crlf = n > 0 && text[n - 1] == '\r'; /* line end of a terminal */
+    if (r == 0)
+        r = api_query_time(call, "since", &since_ms, err);
+    if (r == 0)
+        r = api_query_time(call, "until", &until_ms, err);
+    ret->since_ns = since_ms * 1000000;
+    ret->until_ns = until_ms * 1000000;
+    return r;
+}
 
-        json_t *one = make_line_json(text, n - is_crlf, now);
+static json_t *select_lines(const struct reply_lines *lines, const struct selection *s)
+{
+    json_t *all = json_array();
+    size_t i = lines->n;
 
-        if (streams && *streams)
-            json_text_set(one, "stream", json_string(*streams++ == 'e' ? "stderr" : "stdout"));
-        (void)json_array_append_new(lines, one);
-        n += end != NULL;
-        text += n;
-        size -= n;
+    for (uint64_t n = 0; i > 0 && n < s->tail; i--) {
+        const struct reply_line *line = &lines->items[i - 1];
+
+        if (s->since_ns && line->time_ns < s->since_ns)
+            break;
+        n += !s->until_ns || line->time_ns <= s->until_ns;
     }
-    return lines;
+    for (; i < lines->n; i++) {
+        if (!s->until_ns || lines->items[i].time_ns <= s->until_ns)
+            (void)json_array_append_new(all, make_line_json(&lines->items[i]));
+    }
+    return all;
+}
+
+static void reply_lines_json(struct api_call *call, const json_t *result, json_t *lines)
+{
+    const json_t *last = json_object_get(json_array_get(lines, json_array_size(lines) - 1),
+                                         "timestamp");
+    const json_t *truncated = json_object_get(result, "truncated");
+    bool is_said = json_is_boolean(truncated) || json_object_get(result, "streams");
+
+    api_reply(call, 200,
+              json_pack("{s:o, s:o, s:O?, s:o}", "container_id", json_text_str(api_param(call, 1)),
+                        "logs", lines, "last_timestamp", last, "truncated",
+                        is_said ? json_boolean(json_is_true(truncated)) : json_null()));
 }
 
 static void on_logs(void *owner, const struct command_result *r)
 {
     struct api_call *call = owner;
-    const json_t *logs = json_object_get(r->result, "logs"), *last;
-    json_t *lines;
+    const json_t *logs = json_object_get(r->result, "logs");
+    _cleanup_(reply_lines_done) struct reply_lines lines = {0};
+    const char *streams = json_text_get(r->result, "streams");
+    struct selection s = {.tail = UINT64_MAX};
+    struct error err = ERROR_INIT;
 
     if (r->code < 0) {
         api_fail_command(call, r);
@@ -76,15 +104,18 @@ static void on_logs(void *owner, const struct command_result *r)
         api_fail(call, -EPROTO, "The agent's reply contains no log text");
         return;
     }
+    reply_lines_read(json_string_value(logs), json_string_length(logs), streams, &lines);
+    if (!streams && read_selection(call, &s, &err) < 0) {
+        api_fail_error(call, &err);
+        return;
+    }
+    if (lines.n > 0 && !lines.has_times && (s.since_ns || s.until_ns)) {
+        api_fail_code(call, CODE_NOT_SUPPORTED, "%s", REPLY_LINES_NO_TIMES);
+        return;
+    }
     log_read_audit_add(log_sources_audit(call->api->o.log_sources), call->who.name, call->peer,
                        call->target);
-    lines = make_lines_json(json_string_value(logs), json_string_length(logs),
-                            json_text_get(r->result, "streams"));
-    last = json_object_get(json_array_get(lines, json_array_size(lines) - 1), "timestamp");
-    api_reply(call, 200,
-              json_pack("{s:o, s:o, s:O?, s:b}", "container_id", json_text_str(api_param(call, 1)),
-                        "logs", lines, "last_timestamp", last, "truncated",
-                        json_is_true(json_object_get(r->result, "truncated"))));
+    reply_lines_json(call, r->result, select_lines(&lines, &s));
 }
 
 static int add_time(const struct api_call *call,
@@ -145,6 +176,8 @@ void container_logs(struct api_call *call)
         api_fail_error(call, &err);
         return;
     }
+    if (!has_options && (json_object_get(payload, "since") || json_object_get(payload, "until")))
+        json_text_set(payload, "tail", json_integer(MAX_TAIL)); /* the lines are selected here */
     api_agent_ask(call, target.host,
                   &(struct api_operation){.operation = OPERATION_GET_LOGS,
                                           .payload = payload,

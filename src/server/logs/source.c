@@ -168,6 +168,7 @@ void log_source_free(struct log_source *s)
         return;
     source_close(s, true);
     list_unlink(&s->link);
+    reply_memory_done(&s->memory);
     free(s->host_id);
     free(s->host_name);
     free(s->ref);

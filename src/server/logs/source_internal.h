@@ -9,6 +9,7 @@
 #include "server/command/command.h"
 #include "server/fleet/fleet_listener.h"
 #include "server/logs/cursor.h"
+#include "server/logs/reply_memory.h"
 #include "server/logs/sources.h"
 
 enum source_state {
@@ -34,6 +35,8 @@ struct log_source {
     enum source_state state;
     struct loop_timer timer; /* of the state */
     struct source_poll *poll;
+    struct reply_memory memory; /* of the polls of one container */
+    char memory_id[CONTAINER_ID_SIZE];
 
     char agent_id[UUID_TEXT_SIZE * 2];
     char stream_id[UUID_TEXT_SIZE];       /* "": no stream is open */

@@ -8,31 +8,20 @@
 #include <string.h>
 
 /*
- * An agent that cannot stream replies with the newest N lines. The lines behind the last known one
- * are new. When the last known line is not among them, the poll requests the maximum at once; when
- * it is missing there, too, lines may be lost, and a mark says so.
+ * An agent that cannot stream replies with the newest N lines, of which the memory of the last
+ * reply finds the new ones. When it knows none of the lines, the poll requests the maximum at once;
+ * when it knows none of those, too, lines may be lost, and a mark says so.
  */
 
 #define POLL_MS    1000
 #define REPLY_MS   30000
 #define USUAL_TAIL 1000
-#define LAST_MAX   ((size_t)64 * 1024) /* bytes of the last line that are compared */
 
 struct source_poll {
     struct log_source *source; /* NULL: stopped; the reply only frees the poll */
     bool is_pending;           /* a reply is awaited */
-    bool is_first;             /* no reply was read yet */
-    bool is_quiet;             /* the lines of the first reply are not shown: `tail` is 0 */
     uint64_t tail;
-    char *last; /* the newest line, cut to LAST_MAX; NULL: none yet */
-    size_t last_size;
 };
-
-static void poll_free(struct source_poll *p)
-{
-    free(p->last);
-    free(p);
-}
 
 static void ask(struct source_poll *p);
 
@@ -41,18 +30,21 @@ static void on_poll(struct loop_timer *t)
     ask(CONTAINER_OF(t, struct log_source, timer)->poll);
 }
 
-static void give(struct log_source *s, const char *text, size_t size)
+static bool is_wanted(const struct log_source *s, const struct reply_line *line)
 {
-    struct msg_log_line line = {.kind = LOG_KIND_STDOUT,
-                                .time_ns = log_position_newest(&s->position)};
-    size_t stamp = time_parse_stamp(text, size, &line.time_ns);
+    if ((s->since_ns && line->time_ns < s->since_ns) ||
+        (s->until_ns && line->time_ns > s->until_ns))
+        return false;
+    return !(s->o.no_out && line->kind == LOG_KIND_STDOUT) &&
+           !(s->o.no_err && line->kind == LOG_KIND_STDERR);
+}
 
-    text += stamp;
-    size -= stamp;
-    if ((s->since_ns && line.time_ns < s->since_ns) || (s->until_ns && line.time_ns > s->until_ns))
-        return;
-    if (size > 0 && text[size - 1] == '\r')
-        size--;
+static void give(struct log_source *s, const struct reply_line *l)
+{
+    struct msg_log_line line = {.kind = l->kind, .time_ns = l->time_ns};
+    const char *text = l->text;
+    size_t size = l->size;
+
     while (size > LOG_STREAM_MAX_LINE) {
         line.text = text;
         line.size = LOG_STREAM_MAX_LINE;
@@ -66,67 +58,62 @@ static void give(struct log_source *s, const char *text, size_t size)
     }
     line.text = text;
     line.size = size;
-    line.is_partial = false;
+    line.is_partial = l->is_partial;
     source_give(s, &line);
 }
 
-/* Returns where the new lines begin; NULL: the last known line is not in the text. */
-static const char *find_new(const struct source_poll *p, const char *text, size_t size)
+/* Whether a line is behind the position that the source resumes from. */
+static bool is_behind(const struct log_position *p, const struct reply_line *line)
 {
-    const char *found = NULL, *end = text + size;
+    int64_t known = line->kind == LOG_KIND_UNKNOWN
+                        ? 0
+                        : p->streams[line->kind == LOG_KIND_STDERR].time_ns;
 
-    if (!p->last)
-        return text;
-    while (text && text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
-        size_t cut = n < LAST_MAX ? n : LAST_MAX;
+    return line->time_ns > (known ? known : log_position_newest(p));
+}
 
-        text += newline ? n + 1 : n;
-        if (cut == p->last_size && memcmp(text - n - (newline != NULL), p->last, cut) == 0)
-            found = text;
+/* Continues from a position. Without times nobody knows which lines the viewer has. */
+static void choose_behind(struct log_source *s, struct reply_lines *lines)
+{
+    bool has_read = s->position.streams[0].n_same || s->position.streams[1].n_same;
+
+    if (has_read && lines->n > 0 && !lines->has_times) {
+        s->o.handler->on_mark(s->o.owner, "gap",
+                              "this host's agent sends no times: lines may be missing");
     }
-    return found;
-}
-
-static void keep_last(struct source_poll *p, const char *line, size_t size)
-{
-    free(p->last);
-    p->last_size = size < LAST_MAX ? size : LAST_MAX;
-    p->last = xmemdup(line, p->last_size + 1);
-}
-
-static void give_lines(struct source_poll *p, const char *text, const char *end)
-{
-    bool is_shown = !(p->is_first && p->is_quiet);
-
-    while (text && text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
-
-        if (is_shown)
-            give(p->source, text, n);
-        keep_last(p, text, n);
-        text += newline ? n + 1 : n;
+    for (size_t i = 0; i < lines->n; i++) {
+        lines->items[i].is_new = !has_read ||
+                                 (lines->has_times && is_behind(&s->position, &lines->items[i]));
     }
 }
 
-/* Skips the lines up to the time of the position that the source resumes from. */
-static const char *skip_known(const struct log_source *s, const char *text, const char *end)
+/* Keeps the last lines that the viewer has asked for. */
+static void choose_tail(const struct log_source *s, struct reply_lines *lines)
 {
-    int64_t newest = log_position_newest(&s->position), at;
-    const char *rest = text;
+    int64_t left = s->o.tail < 0 ? INT64_MAX : s->o.tail;
 
-    while (newest && text && text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t size = newline ? (size_t)(newline - text) : (size_t)(end - text);
-        bool is_known = time_parse_stamp(text, size, &at) > 0 && at <= newest;
+    for (size_t i = lines->n; i-- > 0;) {
+        bool is_shown = is_wanted(s, &lines->items[i]) && left > 0;
 
-        text = newline ? newline + 1 : end;
-        if (is_known)
-            rest = text;
+        lines->items[i].is_new = is_shown;
+        left -= is_shown;
     }
-    return rest;
+}
+
+static uint64_t next_tail(const struct reply_memory *m)
+{
+    /* Lines without times are counted as long as a reply has the whole log. */
+    uint64_t tail = !m->has_times && m->is_whole ? m->n + USUAL_TAIL : USUAL_TAIL;
+
+    return tail < LOG_STREAM_MAX_TAIL ? tail : LOG_STREAM_MAX_TAIL;
+}
+
+static void give_new(struct log_source *s, const struct reply_lines *lines)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        if (lines->items[i].is_new && is_wanted(s, &lines->items[i]))
+            give(s, &lines->items[i]);
+    }
 }
 
 static void schedule_next(struct log_source *s)
@@ -139,26 +126,37 @@ static void schedule_next(struct log_source *s)
         loop_timer_start(s->owner->o.loop, &s->timer, POLL_MS, on_poll);
 }
 
+/* May free the source. */
 static void on_text(struct source_poll *p, const char *text, size_t size)
 {
     struct log_source *s = p->source;
-    const char *fresh = find_new(p, text, size), *end = text + size;
+    _cleanup_(reply_lines_done) struct reply_lines lines = {0};
+    bool is_first = !s->memory.has_reply, is_known;
 
-    if (!fresh && p->tail < LOG_STREAM_MAX_TAIL) {
+    reply_lines_read(text, size, NULL, &lines);
+    if (lines.n > 0 && !lines.has_times && (s->since_ns || s->until_ns)) {
+        source_end(s, CODE_NOT_SUPPORTED, "error", REPLY_LINES_NO_TIMES);
+        return;
+    }
+    is_known = reply_memory_compare(&s->memory, &lines, p->tail);
+    if (!is_known && p->tail < LOG_STREAM_MAX_TAIL) {
         p->tail = LOG_STREAM_MAX_TAIL;
         ask(p);
         return;
     }
-    if (!fresh && size > 0) {
+    if (!is_known) {
         s->o.handler->on_mark(
             s->o.owner, "gap",
             "more was written than this host's agent can give: lines may be missing");
     }
-    if (p->is_first && s->is_resuming)
-        fresh = skip_known(s, text, end);
-    give_lines(p, fresh ? fresh : text, end);
-    p->is_first = false;
-    p->tail = USUAL_TAIL;
+    if (is_first && s->is_resuming) {
+        choose_behind(s, &lines);
+    } else if (is_first) {
+        choose_tail(s, &lines);
+    }
+    give_new(s, &lines);
+    reply_memory_keep(&s->memory, &lines, p->tail);
+    p->tail = next_tail(&s->memory);
     s->is_resuming = true;
     s->o.handler->on_batch(s->o.owner);
     if (p->source)
@@ -189,7 +187,7 @@ static void on_reply(void *owner, const struct command_result *r)
 
     p->is_pending = false;
     if (!p->source) {
-        poll_free(p);
+        free(p);
     } else if (r->code < 0) {
         on_failure(p->source, r);
     } else if (!json_string_value(logs)) {
@@ -218,16 +216,24 @@ static void ask(struct source_poll *p)
     command_start(sessions_commands(s->owner->o.sessions), &q);
 }
 
+static uint64_t first_tail(const struct log_source *s)
+{
+    if (s->memory.has_reply)
+        return next_tail(&s->memory);
+    if (s->is_resuming || s->o.tail < 0 || s->since_ns || s->until_ns)
+        return LOG_STREAM_MAX_TAIL;
+    return s->o.tail > USUAL_TAIL ? (uint64_t)s->o.tail : USUAL_TAIL;
+}
+
 void source_poll_start(struct log_source *s)
 {
     struct source_poll *p = xcalloc(1, sizeof(*p));
 
+    if (!str_eq(s->memory_id, s->container_id))
+        reply_memory_done(&s->memory);
+    str_copy(s->memory_id, sizeof(s->memory_id), s->container_id);
     p->source = s;
-    p->is_first = true;
-    p->is_quiet = s->o.tail == 0 && !s->is_resuming;
-    p->tail = s->is_resuming || s->o.tail < 0 ? LOG_STREAM_MAX_TAIL
-              : s->o.tail == 0                ? 1
-                                              : (uint64_t)s->o.tail;
+    p->tail = first_tail(s);
     s->poll = p;
     source_set_state(s, SOURCE_POLLING);
     ask(p);
@@ -241,7 +247,7 @@ void source_poll_stop(struct log_source *s)
         return;
     p->source = NULL;
     if (!p->is_pending)
-        poll_free(p);
+        free(p);
 }
 
 void source_poll_acked(struct log_source *s)

@@ -7,6 +7,7 @@
 #include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "server/logs/cursor.h"
+#include "server/logs/line_json.h"
 #include "server/logs/merge.h"
 #include "server/rights/secret_fields.h"
 
@@ -214,18 +215,17 @@ static void on_line(void *owner, const struct log_source_line *line)
 {
     struct subscription *s = owner;
     struct item *i = xcalloc(1, sizeof(*i));
-    char at[TIME_TEXT_SIZE];
 
     i->kind = ITEM_LINE;
     i->stream = line->line.kind;
     i->cost = line->cost;
     i->merge.time_ns = line->line.time_ns;
     i->merge.is_partial = line->line.is_partial;
-    i->message = json_pack("{s:I, s:o, s:s, s:s, s:s, s:o}", "id", (json_int_t)s->id, "host",
+    i->message = json_pack("{s:I, s:o, s:s, s:o, s:o, s:o}", "id", (json_int_t)s->id, "host",
                            json_text_str(log_source_host(s->source)), "container",
                            log_source_name(s->source), "stream",
-                           line->line.kind == LOG_KIND_STDERR ? "stderr" : "stdout", "timestamp",
-                           time_format_ns(line->line.time_ns, at), "log",
+                           log_line_stream_json(line->line.kind), "timestamp",
+                           log_line_time_json(line->line.time_ns), "log",
                            json_text_string(line->line.text, line->line.size));
     if (line->line.is_partial)
         json_text_set(i->message, "partial", json_true());

@@ -300,6 +300,30 @@ bool shell_knows_copy(const struct shell *s)
     return false;
 }
 
+/* Whether the command is only a shell on a terminal, which is what Go agents open without words. */
+static bool is_plain_shell(const json_t *asked)
+{
+    static const char *const shells[] = {"sh", "bash", "ash", "dash"};
+    static const char *const others[] = {"user", "workdir"};
+    const json_t *cmd = json_object_get(asked, "cmd");
+    const char *word = json_string_value(json_array_get(cmd, 0)), *slash;
+
+    if (!word || json_array_size(cmd) != 1 || json_is_false(json_object_get(asked, "tty")) ||
+        json_is_true(json_object_get(asked, "detach")) ||
+        json_array_size(json_object_get(asked, "env")) > 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (!str_is_empty(json_text_get(asked, others[i])))
+            return false;
+    }
+    slash = strrchr(word, '/');
+    for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
+        if (str_eq(slash ? slash + 1 : word, shells[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Returns why the agent cannot do what is asked, to be freed, or NULL. */
 static char *find_inability(const struct shell *s, const json_t *asked, const struct fleet_host *h)
 {
@@ -309,8 +333,10 @@ static char *find_inability(const struct shell *s, const json_t *asked, const st
         return NULL;
     if (!fleet_host_can(h, operation_spec(OPERATION_SHELL)->capability))
         return xstrdup("The agent of this host offers no shells");
-    if (asked && !fleet_host_can(h, "exec_command"))
-        return xstrdup("The agent of this host can only open shells, not run commands");
+    if (asked && !fleet_host_can(h, "exec_command") && !is_plain_shell(asked)) {
+        return xstrdup("The agent of this host can only open shells (no command, or sh), not run "
+                       "commands");
+    }
     if (json_is_true(json_object_get(asked, "detach")) &&
         !fleet_host_can(h, EXEC_DETACH_CAPABILITY))
         return xstrdup("The agent of this host is too old to leave a command running");
