@@ -116,6 +116,9 @@ static const struct row rows[ERROR_CODES] = {
         "no role or policy of DockMon forbids it: if a proxy or an authorization plugin of the engine "
         "does, allow the request there"},
 
+    [CODE_CIRCUIT_OPEN] = {"circuit_open", ECONNREFUSED, 503,
+        "The agent of this host fails again and again", "wait half a minute and try again, or restart the agent"},
+
     [CODE_NO_SUCH_HOST] = {"no_such_host", ENOENT, 404,
         "Host not found", NULL},
     [CODE_NO_AGENT] = {"no_agent", ENOENT, 404,

@@ -72,6 +72,7 @@ enum error_code {
     CODE_TOO_MANY_COMMANDS,
     CODE_REPLY_TOO_LARGE,
     CODE_ENGINE_REFUSED,
+    CODE_CIRCUIT_OPEN,
 
     /* The server's objects and users. */
     CODE_NO_SUCH_HOST,

@@ -62,6 +62,7 @@ static const struct {
     {CODE_TOO_MANY_COMMANDS,        "too_many_commands",        -ENOBUFS,      503},
     {CODE_REPLY_TOO_LARGE,          "reply_too_large",          -EREMOTEIO,    500},
     {CODE_ENGINE_REFUSED,           "engine_refused",           -EREMOTEIO,    403},
+    {CODE_CIRCUIT_OPEN,             "circuit_open",             -ECONNREFUSED, 503},
     {CODE_NO_SUCH_HOST,             "no_such_host",             -ENOENT,       404},
     {CODE_NO_AGENT,                 "no_agent",                 -ENOENT,       404},
     {CODE_NO_SUCH_AGENT,            "no_such_agent",            -ENOENT,       404},

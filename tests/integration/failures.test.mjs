@@ -138,6 +138,47 @@ test('an agent that disconnects meanwhile: the session and each pending command,
   assert.deepEqual([of(/start failed/).host, of(/start failed/).id], [agent.hostId, idOf('start')]);
 });
 
+test('reads are tried again, and an agent whose answers cannot be read is left alone for a while', async () => {
+  const bad = new HandAgent(server);
+  const own = containerElement({ name: 'unreadable' });
+  bad.containers = [own];
+  assert.equal((await bad.connect(await server.token())).type, 'auth_success');
+  await client.container('unreadable');
+  const host = `/api/hosts/${bad.hostId}`;
+  const path = `${host}/containers/${own.Id}`;
+  const count = (action) => bad.commands.filter((c) => c.payload?.action === action).length;
+  const circuit = async () => [
+    (await client.get(`${host}/agent`)).circuit,
+    /dockmon_host_circuit_open\{[^}]*\} (\d)/.exec((await (await client.fetch('GET', '/metrics')).text()).split('\n').find((l) => l.startsWith('dockmon_host_circuit_open{') && l.includes(bad.hostname)))?.[1],
+  ];
+  assert.deepEqual(await circuit(), ['closed', '0']);
+
+  let answers = 0;
+  bad.operations.inspect = () => (++answers < 3 ? { success: undefined } : { container: { Id: own.Id } });
+  await client.call('GET', `${path}/inspect`).catch(() => {});
+  assert.equal(count('inspect'), 3, 'twice again');
+
+  bad.operations.stop = () => ({ success: undefined });
+  for (let i = 0; i < 3; i++) await client.post(`${path}/stop`, undefined, { status: 502 });
+  assert.equal(count('stop'), 3, 'what changes something is not tried again');
+  assert.deepEqual(await circuit(), ['open', '1']);
+  const refused = await client.fetch('POST', `${path}/stop`);
+  assert.equal(refused.status, 503);
+  assert.ok(Number(refused.headers.get('retry-after')) > 0);
+  assert.equal((await refused.json()).code, 'circuit_open');
+  assert.equal(count('stop'), 3);
+
+  bad.ws.terminate();
+  const again = new HandAgent(server, { engineId: bad.engineId, hostname: bad.hostname });
+  again.containers = [own];
+  again.operations.stop = () => ({ status: 'stopped' });
+  assert.equal((await again.connect(bad.permanentToken)).type, 'auth_success');
+  await client.post(`${path}/stop`);
+  assert.deepEqual(await circuit(), ['closed', '0'], 'a new connection begins closed');
+  again.ws.terminate();
+  await eventually(async () => (await client.get('/api/hosts')).find((h) => h.id === bad.hostId).status === 'offline', { what: 'the agent has gone' });
+});
+
 test('unauthenticated clients cannot fill the log', async () => {
   const said = await lines(async () => {
     for (let i = 0; i < 60; i++) {

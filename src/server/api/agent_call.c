@@ -101,6 +101,7 @@ void api_agent_ask(struct api_call *call, const struct fleet_host *h, const stru
         .operation = o->operation,
         .payload = o->payload,
         .timeout_ms = o->timeout_ms,
+        .may_retry = true,
         .done = o->done,
         .owner = o->owner,
     };

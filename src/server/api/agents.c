@@ -149,6 +149,7 @@ void agents_status(struct api_call *call)
 void hosts_agent_get(struct api_call *call)
 {
     const struct fleet_host *h = api_host(call, 0);
+    json_t *details;
 
     if (!h)
         return;
@@ -156,7 +157,11 @@ void hosts_agent_get(struct api_call *call)
         api_fail_as(call, 400, CODE_NO_AGENT, "Host %s has no agent", h->row.name);
         return;
     }
-    api_reply(call, 200, agent_json_details(h));
+    details = agent_json_details(h);
+    json_object_set_new(
+        details, "circuit",
+        json_text_str(commands_circuit(sessions_commands(call->api->o.sessions), h->agent.id)));
+    api_reply(call, 200, details);
 }
 
 /* --- migration of a host that was reached over mTLS ------------------------------------------- */

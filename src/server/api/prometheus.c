@@ -14,7 +14,8 @@
 
 enum subject { SUBJECT_HOST, SUBJECT_CONTAINER };
 
-#define STATE SIZE_MAX /* whether the host is online, or the container runs */
+#define STATE   SIZE_MAX       /* whether the host is online, or the container runs */
+#define CIRCUIT (SIZE_MAX - 1) /* whether the breaker of the agent is open */
 
 struct family {
     const char *name, *type, *help;
@@ -35,6 +36,7 @@ struct family {
 /* clang-format off */
 static const struct family families[] = {
     HOST("up",                           "gauge",   STATE,                   1,    "Whether the agent is connected."),
+    HOST("circuit_open",                 "gauge",   CIRCUIT,                 1,    "Whether commands are held back because the agent does not answer them."),
     HOST("cpu_ratio",                    "gauge",   HOST_CPU,                1e-4, "CPU in use; 1 is all cores."),
     HOST("cpus",                         "gauge",   HOST_CPUS,               1,    "CPUs online."),
     HOST("load1",                        "gauge",   HOST_LOAD_1,             1e-2, "Load of the last minute."),
@@ -153,6 +155,11 @@ static bool get_value(const struct exposition *e,
         *ret = c ? str_eq(c->state, "running") : h->is_online;
         return !c || h->is_online; /* the state of an offline host's containers is outdated */
     }
+    if (f->metric == CIRCUIT) {
+        *ret = h->agent.id &&
+               str_eq(commands_circuit(sessions_commands(e->api->o.sessions), h->agent.id), "open");
+        return h->is_online;
+    }
     line = stats_find(e->api->o.stats, h->row.id, c ? c->id : NULL);
     if (!line || line->at_ms < e->now_ms - NEW_MS || line->values[f->metric] == METRIC_NONE)
         return false;
@@ -169,7 +176,7 @@ static bool get_host_value(const struct exposition *e,
 {
     bool is_count = f->metric == HOST_CONTAINERS || f->metric == HOST_CONTAINERS_RUNNING;
 
-    if (f->metric == STATE || scope_view_host_samples(view))
+    if (f->metric == STATE || f->metric == CIRCUIT || scope_view_host_samples(view))
         return get_value(e, f, h, NULL, ret);
     if (is_count)
         *ret = (double)scope_view_count(view, h, f->metric == HOST_CONTAINERS_RUNNING);

@@ -7,18 +7,23 @@
 #include "proto/command.h"
 #include "proto/json_text.h"
 #include "proto/reply.h"
+#include "server/command/breaker.h"
 
 #include <assert.h>
 #include <errno.h>
+
+#define RETRY_ATTEMPTS 3
+#define RETRY_FIRST_MS 1000
 
 struct commands {
     struct loop *loop;
     command_send_fn send;
     void *send_owner;
     void (*on_failure)(void *owner, const struct command_failure *f);
-    size_t max_awaited; /* replies of one peer */
-    struct map pending; /* correlation id -> struct command */
-    struct map peers;   /* agent id -> struct peer, while it has pending commands */
+    size_t max_awaited;  /* replies of one peer */
+    struct map pending;  /* correlation id -> struct command */
+    struct map peers;    /* agent id -> struct peer, while it has pending commands */
+    struct map breakers; /* agent id -> struct breaker, of connected agents that have failed */
 };
 
 /* An agent whose replies are awaited. It exists exactly as long as its list is not empty. */
@@ -31,6 +36,7 @@ struct peer {
 enum command_state {
     COMMAND_NEW,
     COMMAND_WAITING, /* sent, for a reply or the timeout */
+    COMMAND_RETRYING,
     COMMAND_REFUSED, /* could not be sent; ends from the loop, because start must not call back */
     COMMAND_DONE,
 };
@@ -44,6 +50,9 @@ struct command {
     struct loop_timer timer;
     uint64_t started_ms, timeout_ms;
     int refusal; /* the errno of a COMMAND_REFUSED */
+    char *text;  /* to be sent again; NULL: it is not tried again */
+    size_t text_size;
+    unsigned n_attempts;
     enum operation_id operation;
     char *container; /* for the log; NULL: routine */
     command_done_fn done;
@@ -52,9 +61,10 @@ struct command {
 
 static void set_state(struct command *c, enum command_state to)
 {
-    static const bool is_legal[][4] = {
+    static const bool is_legal[][5] = {
         [COMMAND_NEW] = {[COMMAND_WAITING] = true, [COMMAND_REFUSED] = true},
-        [COMMAND_WAITING] = {[COMMAND_DONE] = true                       },
+        [COMMAND_WAITING] = {[COMMAND_RETRYING] = true,                        [COMMAND_DONE] = true},
+        [COMMAND_RETRYING] = {[COMMAND_WAITING] = true,[COMMAND_DONE] = true},
         [COMMAND_REFUSED] = {[COMMAND_DONE] = true},
         [COMMAND_DONE] = {false                       },
     };
@@ -119,6 +129,7 @@ static void finish(struct command *c, struct command_result *r)
     set_state(c, COMMAND_DONE);
     c->done(c->done_owner, r);
     free(c->container);
+    free(c->text);
     free(c);
 }
 
@@ -128,10 +139,39 @@ static void fail(struct command *c, enum error_code reason, const char *message)
                   .code = error_code_errno(reason), .reason = reason, .message = message});
 }
 
+static struct breaker *find_breaker(const struct command *c)
+{
+    return map_find(&c->owner->breakers, c->peer->agent_id);
+}
+
+/* Failures of routine commands do not count: an agent may lack them. */
+static void count_failure(const struct command *c)
+{
+    struct breaker *b = find_breaker(c);
+
+    if (!c->container)
+        return;
+    if (!b) {
+        b = xcalloc(1, sizeof(*b));
+        (void)map_put(&c->owner->breakers, c->peer->agent_id, b);
+    }
+    (void)breaker_on_failure(b, time_monotonic_ms());
+}
+
+static void count_success(const struct command *c)
+{
+    struct breaker *b = find_breaker(c);
+
+    if (b)
+        (void)breaker_on_success(b, time_monotonic_ms());
+}
+
 static void on_timeout(struct loop_timer *t)
 {
     struct command *c = CONTAINER_OF(t, struct command, timer);
     _cleanup_free_ char *message = NULL;
+
+    count_failure(c);
 
     message = xasprintf(
         "the agent did not answer: timeout after %llu ms; it is not known whether this was done",
@@ -143,9 +183,15 @@ static void on_refused(struct loop_timer *t)
 {
     struct command *c = CONTAINER_OF(t, struct command, timer);
 
-    fail(c, c->refusal == -ENOTCONN ? CODE_HOST_OFFLINE : CODE_TOO_MANY_COMMANDS,
-         c->refusal == -ENOTCONN ? "the agent is not connected"
-                                 : "too many commands are waiting for this agent");
+    switch (c->refusal) {
+    case -ENOTCONN: fail(c, CODE_HOST_OFFLINE, "the agent is not connected"); break;
+    case -ECONNREFUSED:
+        fail(
+            c, CODE_CIRCUIT_OPEN,
+            "the agent has not answered several commands, so that no more are sent for up to 30 s");
+        break;
+    default: fail(c, CODE_TOO_MANY_COMMANDS, "too many commands are waiting for this agent"); break;
+    }
 }
 
 struct commands *commands_new(struct loop *loop, command_send_fn send, void *owner)
@@ -170,6 +216,18 @@ void commands_on_failure(struct commands *cs,
     cs->on_failure = fn;
 }
 
+static void forget_breaker(struct commands *cs, const char *agent_id)
+{
+    free(map_remove(&cs->breakers, agent_id));
+}
+
+const char *commands_circuit(struct commands *cs, const char *agent_id)
+{
+    struct breaker *b = map_find(&cs->breakers, agent_id);
+
+    return breaker_state_name(b ? breaker_check(b, time_monotonic_ms()) : BREAKER_CLOSED);
+}
+
 void commands_free(struct commands *cs)
 {
     if (!cs)
@@ -181,6 +239,9 @@ void commands_free(struct commands *cs)
         fail(CONTAINER_OF(p->commands.next, struct command, link), CODE_HOST_OFFLINE,
              "the server is stopping");
     }
+    while (cs->breakers.size > 0)
+        forget_breaker(cs, map_next(&cs->breakers, NULL)->key);
+    map_done(&cs->breakers);
     map_done(&cs->peers);
     map_done(&cs->pending);
     free(cs);
@@ -198,15 +259,52 @@ static char *encode_command(const struct command *c,
     return text;
 }
 
-static int send_command(struct command *c,
-                        const struct command_request *q,
-                        const char *text,
-                        size_t size)
+static int send_command(struct command *c, const char *text, size_t size)
 {
+    struct breaker *b = c->container ? find_breaker(c) : NULL;
+
     if (c->peer->n_pending > c->owner->max_awaited)
         return -ENOBUFS;
+    if (b && breaker_check(b, time_monotonic_ms()) == BREAKER_OPEN)
+        return -ECONNREFUSED;
+    c->n_attempts++;
+    return c->owner->send(c->owner->send_owner, c->peer->agent_id, text, size);
+}
 
-    return c->owner->send(c->owner->send_owner, q->agent_id, text, size);
+static void on_retry(struct loop_timer *t)
+{
+    struct command *c = CONTAINER_OF(t, struct command, timer);
+    uint64_t passed_ms = time_monotonic_ms() - c->started_ms;
+
+    c->refusal = send_command(c, c->text, c->text_size);
+    if (c->refusal < 0) {
+        on_refused(t);
+        return;
+    }
+    set_state(c, COMMAND_WAITING);
+    loop_timer_start(c->owner->loop, &c->timer,
+                     passed_ms < c->timeout_ms ? c->timeout_ms - passed_ms : 0, on_timeout);
+}
+
+/* 1 s, then twice as long, each by a factor of 0.5 to 1.5. */
+static uint64_t retry_delay_ms(unsigned n_attempts)
+{
+    uint64_t middle = (uint64_t)RETRY_FIRST_MS << (n_attempts - 1);
+
+    return middle / 2 + random_below(middle + 1);
+}
+
+/* Whether the command is tried again; the failure is not reported then. */
+static bool retry(struct command *c)
+{
+    uint64_t delay_ms = retry_delay_ms(c->n_attempts);
+
+    if (!c->text || c->n_attempts >= RETRY_ATTEMPTS ||
+        time_monotonic_ms() - c->started_ms + delay_ms >= c->timeout_ms)
+        return false;
+    set_state(c, COMMAND_RETRYING);
+    loop_timer_start(c->owner->loop, &c->timer, delay_ms, on_retry);
+    return true;
 }
 
 void command_start(struct commands *cs, struct command_request *q)
@@ -234,11 +332,15 @@ void command_start(struct commands *cs, struct command_request *q)
 
     text = encode_command(c, q, &size);
     json_decref(TAKE_PTR(q->payload));
-    c->refusal = send_command(c, q, text, size);
+    c->refusal = send_command(c, text, size);
     if (c->refusal < 0) {
         set_state(c, COMMAND_REFUSED);
         loop_timer_start(cs->loop, &c->timer, 0, on_refused);
         return;
+    }
+    if (q->may_retry && operation_spec(q->operation)->effect == EFFECT_READS) {
+        c->text = TAKE_PTR(text);
+        c->text_size = size;
     }
     set_state(c, COMMAND_WAITING);
     loop_timer_start(cs->loop, &c->timer, c->timeout_ms, on_timeout);
@@ -257,6 +359,13 @@ bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *
     if (!c || c->state != COMMAND_WAITING || !str_eq(c->peer->agent_id, agent_id))
         return false;
 
+    if (reply.code == -EPROTO) {
+        count_failure(c);
+        if (retry(c))
+            return true;
+    } else {
+        count_success(c);
+    }
     result = (struct command_result){
         .code = reply.code,
         .reason = reply.reason,
@@ -275,6 +384,7 @@ void commands_fail_agent(struct commands *cs, const char *agent_id, const char *
     char(*ids)[UUID_TEXT_SIZE];
     size_t n = 0;
 
+    forget_breaker(cs, agent_id);
     if (!p)
         return;
 
@@ -286,7 +396,7 @@ void commands_fail_agent(struct commands *cs, const char *agent_id, const char *
     for (size_t i = 0; i < n; i++) {
         struct command *c = map_find(&cs->pending, ids[i]);
 
-        if (c && c->state == COMMAND_WAITING)
+        if (c && c->state == COMMAND_WAITING && !retry(c))
             fail(c, CODE_HOST_OFFLINE, why);
     }
     free(ids);

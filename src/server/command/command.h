@@ -13,6 +13,12 @@
  * agent that was asked. After a timeout or a disconnect it is unknown whether the operation was
  * done.
  *
+ * RETRYING, between two times WAITING: a command that only reads, with `may_retry`, whose reply was
+ * cut by the end of the connection or cannot be read, is sent again after 1 s and 2 s, each by a
+ * factor of 0.5 to 1.5: three times in all, within its timeout, and not to an agent that is not
+ * connected then. Each agent has a breaker (breaker.h), which refuses commands other than routine
+ * ones while it is open.
+ *
  * Ownership: the command is freed after `done` has returned. It cannot be cancelled, so its owner
  * must outlive it, or hold an id and look the object up. `done` may start new commands, of the same
  * agent, too. The result is borrowed for the call of `done`.
@@ -33,7 +39,7 @@ struct commands;
 struct command_result {
     /*
      * 0; -ENOTCONN: not connected, or disconnected meanwhile; -ETIMEDOUT; -ENOBUFS: too many
-     * commands wait; -EPROTO: invalid reply; -EACCES: refused by the agent's policy; -ENOSYS:
+     * commands wait; -ECONNREFUSED: the breaker of the agent is open; -EPROTO: invalid reply; -EACCES: refused by the agent's policy; -ENOSYS:
      * unknown to that agent; -EREMOTEIO: the agent has reported an error.
      */
     int code;
@@ -52,7 +58,8 @@ struct command_request {
     enum operation_id operation;
     json_t *payload; /* command_start() takes ownership; NULL: empty */
     uint64_t timeout_ms;
-    bool is_routine;      /* repeated regularly: on_failure() is not called */
+    bool is_routine;      /* repeated regularly: on_failure() is not called, and no breaker asked */
+    bool may_retry;       /* see above; ignored for operations that change something */
     command_done_fn done; /* called exactly once, never before command_start() has returned */
     void *owner;
 };
@@ -69,6 +76,8 @@ struct command_failure {
     const char *container; /* "": the operation is not on a container */
     const struct command_result *result;
 };
+/* The breaker of an agent: "closed", "open" or "half_open". */
+const char *commands_circuit(struct commands *cs, const char *agent_id);
 void commands_on_failure(struct commands *cs,
                          void (*fn)(void *owner, const struct command_failure *f));
 void commands_free(struct commands *cs); /* fails pending commands; their owners must still exist */
@@ -76,5 +85,8 @@ void command_start(struct commands *cs, struct command_request *q);
 
 /* Handles a reply. False: no command waits for it (unknown id, late, or from the wrong agent). */
 bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *message);
-/* Fails all commands that wait for this agent, with -ENOTCONN. */
+/*
+ * The connection has ended: fails all commands that wait for this agent, with -ENOTCONN, but for
+ * those that are tried again, and closes its breaker.
+ */
 void commands_fail_agent(struct commands *cs, const char *agent_id, const char *why);

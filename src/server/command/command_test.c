@@ -358,6 +358,117 @@ static void test_free_fails_pending_commands(_unused_ void **state)
     assert_int_equal(o.code, -ENOTCONN);
 }
 
+static void start_read(struct commands *cs, uint64_t timeout_ms, struct outcome *o)
+{
+    command_start(cs, &(struct command_request){
+                          .agent_id = "a",
+                          .operation = OPERATION_INSPECT,
+                          .payload = json_pack("{s:s}", "container_id", "abc"),
+                          .timeout_ms = timeout_ms,
+                          .may_retry = true,
+                          .done = on_done,
+                          .owner = o,
+                      });
+}
+
+static void test_read_is_tried_again_when_the_connection_ended(void **state)
+{
+    struct outcome o = {0};
+
+    start_read(*state, 30000, &o);
+    commands_fail_agent(*state, "a", "x");
+    fake_advance(499);
+    assert_int_equal(n_sent, 1);
+    fake_advance(1001);
+    assert_int_equal(n_sent, 2);
+    assert_string_equal(get_id(0), get_id(1));
+    commands_fail_agent(*state, "a", "x");
+    fake_advance(3000);
+    assert_int_equal(n_sent, 3);
+    assert_int_equal(o.n_calls, 0);
+    assert_true(reply_ok(*state, "a", get_id(2)));
+    assert_int_equal(o.n_calls, 1);
+    assert_int_equal(o.code, 0);
+    outcome_done(&o);
+
+    o = (struct outcome){0};
+    start_read(*state, 30000, &o);
+    for (size_t i = 0; i < 2; i++) {
+        commands_fail_agent(*state, "a", "x");
+        fake_advance(3000);
+    }
+    commands_fail_agent(*state, "a", "the third time");
+    assert_int_equal(n_sent, 6);
+    assert_int_equal(o.code, -ENOTCONN);
+    assert_string_equal(o.message, "the third time");
+}
+
+static void test_no_retry(void **state)
+{
+    struct outcome o = {0};
+
+    start_operation(*state, "a", &o); /* changes something */
+    commands_fail_agent(*state, "a", "x");
+    assert_int_equal(o.n_calls, 1);
+
+    o = (struct outcome){0};
+    start_read(*state, 499, &o); /* not within its time */
+    commands_fail_agent(*state, "a", "x");
+    assert_int_equal(o.n_calls, 1);
+
+    o = (struct outcome){0};
+    start_read(*state, 30000, &o); /* offline */
+    commands_fail_agent(*state, "a", "x");
+    send_code = -ENOTCONN;
+    fake_advance(1500);
+    assert_int_equal(o.n_calls, 1);
+    assert_int_equal(o.code, -ENOTCONN);
+    assert_int_equal(n_sent, 3);
+}
+
+static void test_breaker(void **state)
+{
+    struct outcome o[6] = {0};
+
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(commands_circuit(*state, "a"), "closed");
+        start_operation(*state, "a", &o[i]);
+        fake_advance(1000);
+        assert_int_equal(o[i].code, -ETIMEDOUT);
+    }
+    assert_string_equal(commands_circuit(*state, "a"), "open");
+    start_operation(*state, "a", &o[5]);
+    assert_int_equal(o[5].n_calls, 0);
+    fake_advance(0);
+    assert_int_equal(o[5].code, -ECONNREFUSED);
+    assert_int_equal(o[5].reason, CODE_CIRCUIT_OPEN);
+    assert_int_equal(n_sent, 5);
+
+    o[0] = (struct outcome){0};
+    start_operation(*state, "b", &o[0]); /* another agent */
+    assert_int_equal(n_sent, 6);
+    assert_true(reply_ok(*state, "b", get_id(5)));
+    outcome_done(&o[0]);
+
+    commands_fail_agent(*state, "a", "x"); /* a new connection begins closed */
+    assert_string_equal(commands_circuit(*state, "a"), "closed");
+}
+
+/* A refusal of the engine is an answer. */
+static void test_refusals_do_not_open_the_breaker(void **state)
+{
+    for (size_t i = 0; i < 10; i++) {
+        struct outcome o = {0};
+
+        start_operation(*state, "a", &o);
+        assert_true(reply_json(*state, "a",
+                               json_pack("{s:s, s:b, s:s}", "correlation_id", get_id(i), "success",
+                                         0, "error", "No such container: abc")));
+        assert_int_equal(o.n_calls, 1);
+    }
+    assert_string_equal(commands_circuit(*state, "a"), "closed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +483,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_number_of_awaited_replies_is_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_free_fails_pending_commands, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_is_tried_again_when_the_connection_ended, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_no_retry, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_breaker, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_do_not_open_the_breaker, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("command", tests, NULL, NULL);
