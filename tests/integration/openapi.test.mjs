@@ -138,11 +138,16 @@ test('hosts without an agent are refused with the way that there is', async () =
 
 test('users, sessions and keys answer as described', async () => {
   const guest = new Client(server);
-  const { user, password } = await api.call(clients.admin, 'createUser', { body: { username: 'olga', role: 'viewer' } });
+  const { password, ...user } = await api.call(clients.admin, 'createUser', { body: { username: 'olga', role: 'viewer' } });
+  await api.call(clients.admin, 'getUser', { values: { user: user.id } });
+  await api.call(clients.admin, 'getUser', { values: { user: 999 }, status: 404 });
+  await api.call(clients.admin, 'countPendingUsers');
+  await api.call(clients.viewer, 'listGroups');
+  await api.call(session, 'updateProfile', { body: { display_name: 'The admin' } });
   await api.call(clients.admin, 'createUser', { body: { username: 'olga', role: 'viewer' }, status: 409 });
   await api.call(clients.admin, 'setUserRole', { values: { user: user.id }, body: { role: 'operator' } });
   await api.call(clients.admin, 'resetPassword', { values: { user: user.id }, body: {} });
-  await api.call(clients.admin, 'resetPassword', { values: { user: user.id }, body: { password: 'something long' } });
+  await api.call(clients.admin, 'resetPassword', { values: { user: user.id }, body: { new_password: 'something long' } });
   assert.ok(password);
   await api.call(guest, 'login', { body: { username: 'olga', password: 'wrong' }, status: 401 });
   const r = await guest.fetch('POST', '/api/v2/auth/login', { body: { username: 'olga', password: 'something long' } });

@@ -70,7 +70,7 @@ async function login(username, password) {
 }
 
 async function user(username, role, scope) {
-  const { user, password } = await admin.post('/api/v2/users', { username, role, scope });
+  const { password, ...user } = await admin.post('/api/v2/users', { username, role, scope });
   const c = await login(username, password);
   await c.post('/api/v2/auth/change-password', { current_password: password, new_password: PASSWORD });
   return Object.assign(c, { role, id: user.id, name: username });

@@ -22,7 +22,7 @@ async function person(username, role) {
   const made = await create(username, role);
   const c = await login(username, made.password);
   await change(c, made.password, `${username} long enough`);
-  return { ...made.user, session: c, password: `${username} long enough` };
+  return { ...made, session: c, password: `${username} long enough` };
 }
 
 before(async () => {
@@ -48,7 +48,7 @@ test('the initial password must be changed before anything else', async () => {
 
 test('a user is created with a random password that must be changed, and is listed', async () => {
   const made = await create('vera', 'viewer');
-  assert.equal(made.user.role, 'viewer');
+  assert.equal(made.role, 'viewer');
   assert.match(made.password, /^\S{16,}$/);
   const { users } = await admin.get('/api/v2/users');
   assert.deepEqual(users.map((u) => u.username), ['admin', 'vera']);
@@ -82,7 +82,8 @@ test('a role takes effect at once, for the sessions and for the keys of the user
 
 test('a reset password ends the sessions and must be changed', async () => {
   const p = await person('rita', 'viewer');
-  const { password } = await admin.post(`/api/v2/users/${p.id}/reset-password`, {});
+  const { message, temporary_password: password, must_change_password } = await admin.post(`/api/v2/users/${p.id}/reset-password`, {});
+  assert.ok(message && must_change_password);
   await p.session.get('/api/v2/auth/me', { status: 401 });
   await login('rita', p.password, 401);
   await (await login('rita', password)).get('/api/hosts', { status: 403 });
@@ -169,6 +170,52 @@ test('preferences: merged by user, checked, bounded and reset', async () => {
   await one.session.delete(path);
   assert.deepEqual(await one.session.get(path), initial);
   assert.deepEqual(await one.session.get('/api/user/view-mode'), { view_mode: 'standard' });
+});
+
+test('users and groups have the members and routes of DockMon', async () => {
+  const path = '/api/v2/users';
+  const { password, ...made } = await admin.post(path, { username: 'gerd', group_ids: [3, 2], display_name: 'Gerd', email: 'gerd@example.org' });
+  assert.match(password, /^\S{16,}$/);
+  assert.deepEqual([made.role, made.groups, made.display_name, made.email, made.auth_provider, made.approved, made.is_first_login],
+    ['operator', [{ id: 2, name: 'Operators' }], 'Gerd', 'gerd@example.org', 'local', true, true]);
+  assert.deepEqual(await admin.get(`${path}/${made.id}`), made);
+  const { users, total } = await admin.get(path);
+  assert.deepEqual(users.find((u) => u.id === made.id), made);
+  assert.equal(total, users.length);
+  assert.deepEqual(await admin.get(`${path}/pending-count`), { count: 0 });
+  await admin.get(`${path}/999`, { status: 404 });
+
+  const change = (body, status = 200) => admin.call('PUT', `${path}/${made.id}`, { body, status });
+  const { groups, total: n } = await admin.get('/api/v2/groups');
+  assert.deepEqual(groups.map((g) => [g.id, g.name, g.is_system]), [[1, 'Administrators', true], [2, 'Operators', true], [3, 'Read Only', true]]);
+  assert.equal(n, 3);
+  for (const g of groups) assert.equal(g.member_count, users.filter((u) => u.groups[0].id === g.id).length, g.name);
+
+  // The password that an admin chooses is the one that opens, and it must be changed.
+  const reset = await admin.post(`${path}/${made.id}/reset-password`, { new_password: 'chosen by admin' });
+  assert.deepEqual(reset, { message: 'Password reset successfully', temporary_password: null, must_change_password: true });
+  const session = await login('gerd', 'chosen by admin');
+  await session.post('/api/v2/auth/change-password', { current_password: 'chosen by admin', new_password: 'gerd long enough' });
+
+  // A profile ends no session; another group does.
+  assert.deepEqual((await change({ display_name: 'G.', email: null })).groups, made.groups);
+  assert.deepEqual((await session.post('/api/v2/auth/update-profile', { email: 'g@example.org' })).display_name, 'G.');
+  assert.equal((await session.get('/api/v2/auth/me')).user.display_name, 'G.');
+  await session.post('/api/v2/auth/update-profile', { display_name: 'Gerd again' });
+  assert.equal((await session.get('/api/v2/auth/me')).user.display_name, 'Gerd again');
+  const now = await change({ group_ids: [3] });
+  assert.deepEqual([now.role, now.display_name, now.email], ['viewer', 'Gerd again', 'g@example.org']);
+  await session.get('/api/v2/auth/me', { status: 401 });
+  for (const bad of [{ group_ids: [] }, { group_ids: [4] }, { group_ids: ['1'] }, { group_ids: [1], role: 'viewer' }, { display_name: 'x'.repeat(101) }, { display_name: 'a\nb' }, { email: 5 }])
+    await change(bad, 422);
+  await admin.post(path, { username: 'nogroup' }, { status: 422 });
+  await root.post('/api/v2/auth/update-profile', { display_name: 'x' }, { status: 403 });
+
+  const home = await temporaryDirectory();
+  assert.equal((await dockmon(server, root.key, ['user', 'set', '--role', 'operator', 'gerd'], { env: { HOME: home } })).code, 0);
+  const shown = await dockmon(server, root.key, ['user', 'passwd', 'gerd'], { env: { HOME: home } });
+  await login('gerd', shown.stdout.trim());
+  await rm(home, { recursive: true });
 });
 
 test('users cannot delete or demote themselves or the last admin', async () => {

@@ -69,11 +69,11 @@ static int find_user(struct client *c, const char *name, json_t **ret, struct er
 }
 
 /* Prints the new password in the answer, or the error. Returns the exit code. */
-static int print_password(int r, const json_t *answer, const struct error *err)
+static int print_password(int r, const json_t *answer, const char *member, const struct error *err)
 {
     if (r < 0)
         return output_failure(NULL, err->msg);
-    output_line("%s", member_text(answer, "password"));
+    output_line("%s", member_text(answer, member));
     output_note(
         "Keep this password: it is not shown again. It must be changed at the first login.");
     return 0;
@@ -104,7 +104,7 @@ static int run_create(const struct verb *verb, void *options, const struct args_
                     json_pack("{s:s, s:s, s:o}", "username", words->items[0], "role",
                               o->role ? o->role : "viewer", "scope", scope_json(&o->scope)),
                     &answer, &err);
-    return print_password(r, answer, &err);
+    return print_password(r, answer, "password", &err);
 }
 
 const struct verb verb_user_create = {
@@ -273,7 +273,7 @@ static int run_passwd(const struct verb *verb, void *options, const struct args_
         r = client_send(c, "POST", account_path(&account_users, user, "/reset-password"),
                         json_object(), &answer, &err);
     }
-    return print_password(r, answer, &err);
+    return print_password(r, answer, "temporary_password", &err);
 }
 
 const struct verb verb_user_passwd = {

@@ -25,10 +25,14 @@ void log_level_put(struct api_call *call);
 void login_post(struct api_call *call);
 void logout_post(struct api_call *call);
 void me_get(struct api_call *call);
+void profile_post(struct api_call *call);
 void password_post(struct api_call *call);
 
 /* users.c */
 void users_list(struct api_call *call);
+void users_get_one(struct api_call *call);
+void users_pending_count(struct api_call *call);
+void groups_list(struct api_call *call);
 void users_create(struct api_call *call);
 void users_put(struct api_call *call);
 void users_reset_password(struct api_call *call);

@@ -23,8 +23,9 @@ static json_t *make_user_json(const struct identity *who)
 {
     _cleanup_free_ char *scope = scope_rules_text(&who->scope.own);
 
-    return json_pack("{s:I, s:o, s:n, s:s, s:o, s:s, s:o, s:b, s:b}", "id",
+    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:s, s:o, s:b, s:b}", "id",
                      (json_int_t)who->user_id, "username", json_text_str(who->name), "display_name",
+                     json_value_string(who->display_name[0] ? who->display_name : NULL),
                      "auth_provider", "local", "groups", account_groups_json(who->role), "role",
                      role_name(who->role), "scope", scope_json(scope), "must_change_password",
                      (int)who->must_change_password, "is_first_login",

@@ -234,6 +234,8 @@ static void check_on_work(void *job)
         str_copy(who.name, sizeof(who.name), c->row.name);
         if (c->row.owner_name)
             str_copy(who.owner_name, sizeof(who.owner_name), c->row.owner_name);
+        if (c->row.display_name)
+            str_copy(who.display_name, sizeof(who.display_name), c->row.display_name);
         who.role = c->row.role;
         who.must_change_password = c->row.must_change_password;
         who.expires_at_ms = c->row.expires_at_ms;

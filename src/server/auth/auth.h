@@ -35,6 +35,7 @@ struct identity {
     int64_t owner_id;    /* the user, or the one who created the API key; 0: created offline */
     char name[64];       /* user name or key name */
     char owner_name[64]; /* of owner_id; "": none */
+    char display_name[USER_MAX_DISPLAY_NAME + 1]; /* of a user; "": none */
     enum role role;
     bool must_change_password;
     struct networks networks; /* where an API key may be used */
@@ -131,8 +132,8 @@ void auth_change_password(struct auth *a,
 /*
  * Changes of users by an admin. -EBUSY for deleting, demoting or limiting the last admin without a
  * scope, and -EACCES for doing so to oneself. A password set by an admin must be changed by its
- * user, and ends the user's API keys. All actions except creation end the sessions of the user and
- * drop all cached identities.
+ * user, and ends the user's API keys. All actions end the sessions of the user, except creation and a
+ * change that leaves role and scope as they are. They drop all cached identities.
  */
 enum auth_user_action {
     AUTH_USER_CREATE,
@@ -143,12 +144,16 @@ enum auth_user_action {
 struct auth_user_request {
     enum auth_user_action action;
     struct identity by;
-    int64_t user_id;      /* not for create */
-    const char *name;     /* create */
-    enum role role;       /* create, set rights */
-    bool with_scope;      /* set rights: without it the scope stays as it is */
-    const char *scope;    /* create, set rights: text of scope_rules_text(), NULL: everything */
-    const char *password; /* create, set password; NULL: a random one */
+    int64_t user_id;   /* not for create */
+    const char *name;  /* create */
+    enum role role;    /* create, set rights */
+    bool keep_role;    /* set rights: the role stays as it is */
+    bool with_scope;   /* set rights: without it the scope stays as it is */
+    const char *scope; /* create, set rights: text of scope_rules_text(), NULL: everything */
+    /* Set rights: without these, the texts stay as they are. */
+    bool with_display_name, with_email;
+    const char *display_name, *email; /* create, set rights; or NULL */
+    const char *password;             /* create, set password; NULL: a random one */
 };
 struct auth_user_result {
     int code; /* 0, -EACCES, -EBUSY, -EDOM, -EEXIST, -ENOENT, -ENOBUFS */

@@ -87,6 +87,10 @@ static void login_finish(struct login *l)
         result.who.user_id = result.who.owner_id = l->user.id;
         str_copy(result.who.name, sizeof(result.who.name), l->user.name);
         str_copy(result.who.owner_name, sizeof(result.who.owner_name), l->user.name);
+        if (l->user.display_name) {
+            str_copy(result.who.display_name, sizeof(result.who.display_name),
+                     l->user.display_name);
+        }
         result.who.role = l->user.role;
         result.who.must_change_password = l->user.must_change_password;
     } else if (l->code != -ENOKEY && l->code != -EAGAIN && l->code != -ENOBUFS) {

@@ -30,6 +30,8 @@ struct manage {
     char *name, *password;
     bool with_scope;
     char *scope; /* or NULL */
+    bool keep_role, with_display_name, with_email;
+    char *display_name, *email; /* or NULL */
     bool is_random;
     char *initial_password_file; /* or NULL */
     char hash[PASSWORD_HASH_SIZE];
@@ -46,6 +48,8 @@ static void manage_free(struct manage *m)
     user_done(&m->user);
     free(m->name);
     free(m->scope);
+    free(m->display_name);
+    free(m->email);
     secret_free(m->password);
     free(m->initial_password_file);
     free(m);
@@ -74,6 +78,8 @@ static int create(struct db *s, struct manage *m, struct error *err)
         .password_hash = m->hash,
         .role = m->role,
         .scope = m->scope,
+        .display_name = m->display_name,
+        .email = m->email,
         .must_change_password = true,
         .created_at_ms = m->now_ms,
         .updated_at_ms = m->now_ms,
@@ -111,6 +117,28 @@ static int check_loss(struct db *s, const struct manage *m, struct error *err)
     return 0;
 }
 
+/* Ends the sessions of the user only if rights have changed. */
+static int set_rights(struct db *s, struct manage *m, struct error *err)
+{
+    bool is_same;
+    int r;
+
+    if (!m->with_scope)
+        m->scope = xstrdup(m->user.scope);
+    if (m->keep_role)
+        m->role = m->user.role;
+    is_same = m->role == m->user.role && str_eq(m->scope, m->user.scope);
+    r = check_loss(s, m, err);
+    if (r == 0)
+        r = users_set_rights(s, m->user_id, m->role, m->scope, m->now_ms, err);
+    if (r == 0) {
+        r = users_set_profile(s, m->user_id,
+                              m->with_display_name ? m->display_name : m->user.display_name,
+                              m->with_email ? m->email : m->user.email, m->now_ms, err);
+    }
+    return r < 0 || is_same ? r : user_sessions_delete_user(s, m->user_id, NULL, err);
+}
+
 static int act(struct db *s, struct manage *m, struct error *err)
 {
     int r;
@@ -124,13 +152,7 @@ static int act(struct db *s, struct manage *m, struct error *err)
         if (r == 0)
             r = user_networks_delete_user(s, m->user_id, err);
         break;
-    case AUTH_USER_SET_RIGHTS:
-        if (!m->with_scope)
-            m->scope = xstrdup(m->user.scope);
-        r = check_loss(s, m, err);
-        if (r == 0)
-            r = users_set_rights(s, m->user_id, m->role, m->scope, m->now_ms, err);
-        break;
+    case AUTH_USER_SET_RIGHTS: return set_rights(s, m, err);
     case AUTH_USER_DELETE:
         r = check_loss(s, m, err);
         return r < 0 ? r : users_delete(s, m->user_id, err);
@@ -245,6 +267,11 @@ void auth_manage_user(struct auth *a,
     m->role = request->role;
     m->with_scope = request->with_scope;
     m->scope = xstrdup(request->scope);
+    m->keep_role = request->keep_role;
+    m->with_display_name = request->with_display_name;
+    m->with_email = request->with_email;
+    m->display_name = xstrdup(request->display_name);
+    m->email = xstrdup(request->email);
     m->name = xstrdup(request->name);
     m->password = xstrdup(request->password);
     m->initial_password_file = xstrdup(a->initial_password_file);

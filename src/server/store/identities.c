@@ -8,11 +8,11 @@ enum stmt { STMT_BY_SESSION, STMT_BY_KEY, STMT_COUNT };
 static const char *const sql[STMT_COUNT] = {
     [STMT_BY_SESSION] =
         "SELECT u.id, 0, u.id, u.name, u.must_change_password, s.expires_at_ms, 0, "
-        "NULL, u.scope, NULL, u.name, u.role, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id "
+        "NULL, u.scope, NULL, u.name, u.display_name, u.role, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id "
         "WHERE s.id_hash = :hash AND s.expires_at_ms > :now",
     [STMT_BY_KEY] =
         "SELECT 0, k.id, coalesce(k.created_by, 0), k.name, 0, k.expires_at_ms, k.last_used_at_ms, k.networks, "
-        "k.scope, u.scope, u.name, k.role, "
+        "k.scope, u.scope, u.name, NULL, k.role, "
         "coalesce(u.role, k.role) FROM api_keys k LEFT JOIN users u "
         "ON u.id = k.created_by WHERE k.key_hash = :hash "
         "AND (k.expires_at_ms = 0 OR k.expires_at_ms > :now)",
@@ -30,6 +30,7 @@ static const struct column columns[] = {
     {":scope",                COLUMN_TEXT, offsetof(struct identity_row, scope)               },
     {":scope_ceiling",        COLUMN_TEXT, offsetof(struct identity_row, scope_ceiling)       },
     {":owner_name",           COLUMN_TEXT, offsetof(struct identity_row, owner_name)          },
+    {":display_name",         COLUMN_TEXT, offsetof(struct identity_row, display_name)        },
     {":role",                 COLUMN_ROLE, offsetof(struct identity_row, role)                },
 };
 

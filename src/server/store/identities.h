@@ -15,7 +15,8 @@ struct identity_row {
     int64_t key_id;  /* 0 for a session */
     /* The user of the session, or the creator of the key; 0: an offline command created it. */
     int64_t owner_id;
-    char *owner_name; /* NULL without an owner */
+    char *owner_name;   /* NULL without an owner */
+    char *display_name; /* of the user of a session; NULL: none */
     char *name;
     enum role role; /* of a key: at most the present role of its creator */
     bool must_change_password;

@@ -5,7 +5,7 @@
 
 #define COLUMNS                                                                     \
     "id, name, password_hash, must_change_password, created_at_ms, updated_at_ms, " \
-    "last_login_at_ms, scope, role"
+    "last_login_at_ms, scope, display_name, email, role"
 
 enum stmt {
     STMT_INSERT,
@@ -16,6 +16,7 @@ enum stmt {
     STMT_HOW_MANY,
     STMT_EACH,
     STMT_SET_RIGHTS,
+    STMT_SET_PROFILE,
     STMT_DELETE,
     STMT_ADMINS,
     STMT_COUNT
@@ -24,8 +25,9 @@ enum stmt {
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] =
         "INSERT INTO users (name, password_hash, must_change_password, created_at_ms, "
-        "updated_at_ms, role, scope) VALUES (:name, :password_hash, :must_change_password, "
-        ":created_at_ms, :updated_at_ms, :role, :scope)",
+        "updated_at_ms, role, scope, display_name, email) VALUES (:name, :password_hash, "
+        ":must_change_password, :created_at_ms, :updated_at_ms, :role, :scope, :display_name, "
+        ":email)",
     [STMT_GET] = "SELECT " COLUMNS " FROM users WHERE id = :id",
     [STMT_GET_BY_NAME] = "SELECT " COLUMNS " FROM users WHERE name = :name",
     [STMT_SET_PASSWORD] = ("UPDATE users SET password_hash = :hash, must_change_password = :must, "
@@ -35,6 +37,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_EACH] = "SELECT " COLUMNS " FROM users ORDER BY name",
     [STMT_SET_RIGHTS] =
         "UPDATE users SET role = :role, scope = :scope, updated_at_ms = :now WHERE id = :id",
+    [STMT_SET_PROFILE] = ("UPDATE users SET display_name = :display_name, email = :email, "
+                          "updated_at_ms = :now WHERE id = :id"),
     [STMT_DELETE] = "DELETE FROM users WHERE id = :id",
     [STMT_ADMINS] = "SELECT count(*) FROM users WHERE role = 'admin' AND scope IS NULL",
 };
@@ -48,6 +52,8 @@ static const struct column columns[] = {
     {":updated_at_ms",        COLUMN_I64,  offsetof(struct user, updated_at_ms)       },
     {":last_login_at_ms",     COLUMN_I64,  offsetof(struct user, last_login_at_ms)    },
     {":scope",                COLUMN_TEXT, offsetof(struct user, scope)               },
+    {":display_name",         COLUMN_TEXT, offsetof(struct user, display_name)        },
+    {":email",                COLUMN_TEXT, offsetof(struct user, email)               },
     {":role",                 COLUMN_ROLE, offsetof(struct user, role)                },
 };
 
@@ -71,6 +77,8 @@ int users_insert(struct db *s, const struct user *u, int64_t *ret_id, struct err
     query_i64(&q, ":updated_at_ms", u->updated_at_ms);
     query_text(&q, ":role", role_name(u->role));
     query_text(&q, ":scope", u->scope);
+    query_text(&q, ":display_name", u->display_name);
+    query_text(&q, ":email", u->email);
     r = query_run(&q, NULL, err);
     if (r == -EEXIST)
         return error_set(err, r, "a user named `%s` already exists", u->name);
@@ -174,6 +182,26 @@ int users_set_rights(
     query_i64(&q, ":id", id);
     query_text(&q, ":role", role_name(role));
     query_text(&q, ":scope", scope);
+    query_i64(&q, ":now", now_ms);
+    return query_run_for_one(&q, err, "no such user");
+}
+
+int users_set_profile(struct db *s,
+                      int64_t id,
+                      const char *display_name,
+                      const char *email,
+                      int64_t now_ms,
+                      struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_SET_PROFILE], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", id);
+    query_text(&q, ":display_name", display_name);
+    query_text(&q, ":email", email);
     query_i64(&q, ":now", now_ms);
     return query_run_for_one(&q, err, "no such user");
 }

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define USER_MAX_DISPLAY_NAME 100 /* bytes */
+#define USER_MAX_EMAIL        254
+
 struct user {
     int64_t id;
     char *name;          /* unique, 1 to 63 bytes */
@@ -16,8 +19,9 @@ struct user {
     enum role role;
     bool must_change_password;
     int64_t created_at_ms, updated_at_ms;
-    int64_t last_login_at_ms; /* 0: never */
-    char *scope;              /* the objects the user may access, see rights/scope.h; NULL: all */
+    int64_t last_login_at_ms;   /* 0: never */
+    char *display_name, *email; /* or NULL */
+    char *scope;                /* the objects the user may access, see rights/scope.h; NULL: all */
 };
 
 void user_done(struct user *u);
@@ -46,6 +50,13 @@ int users_each(struct db *s, users_row_fn fn, void *arg, struct error *err) _nod
 int users_set_rights(
     struct db *s, int64_t id, enum role role, const char *scope, int64_t now_ms, struct error *err)
     _nodiscard_;
+/* Either text may be NULL. -ENOENT. */
+int users_set_profile(struct db *s,
+                      int64_t id,
+                      const char *display_name,
+                      const char *email,
+                      int64_t now_ms,
+                      struct error *err) _nodiscard_;
 /* Deletes the user with its sessions and API keys. -ENOENT. */
 int users_delete(struct db *s, int64_t id, struct error *err) _nodiscard_;
 /* Counts the admins without a scope, of whom one must remain. */
