@@ -138,13 +138,18 @@ int url_decode(const char *text, size_t size, bool is_query, char **ret)
 
 char *url_query_get(const char *query, const char *name)
 {
+    return url_query_get_nth(query, name, 0);
+}
+
+char *url_query_get_nth(const char *query, const char *name, size_t n)
+{
     while (*query) {
         _cleanup_free_ char *key = NULL;
         size_t length = strcspn(query, "&");
         const char *equals = memchr(query, '=', length);
         size_t key_length = equals ? (size_t)(equals - query) : length;
 
-        if (url_decode(query, key_length, true, &key) == 0 && str_eq(key, name)) {
+        if (url_decode(query, key_length, true, &key) == 0 && str_eq(key, name) && n-- == 0) {
             char *value;
 
             if (!equals)

@@ -32,3 +32,5 @@ int url_decode(const char *text, size_t size, bool is_query, char **ret) _nodisc
  * absent or malformed.
  */
 char *url_query_get(const char *query, const char *name);
+/* The same for the n-th occurrence of the name, from 0. */
+char *url_query_get_nth(const char *query, const char *name, size_t n);

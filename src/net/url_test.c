@@ -125,6 +125,12 @@ static void test_query(void **state)
 
         assert_true(str_eq(got, cases[i].want));
     }
+    for (size_t n = 0; n < 4; n++) {
+        static const char *const values[] = {"1", "", "3", NULL};
+        _cleanup_free_ char *got = url_query_get_nth("a=1&b=2&a&%61=3", "a", n);
+
+        assert_true(str_eq(got, values[n]));
+    }
 }
 
 int main(void)

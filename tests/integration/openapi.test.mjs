@@ -97,6 +97,44 @@ test('features that are absent have the response of an installation that does no
   await clients.viewer.get('/api/v2/oidc/config', { status: 403 });
 });
 
+test('events of a host, of a container and of one operation answer as described', async () => {
+  const short = container.slice(0, 12);
+  await clients.operator.post(`/api/hosts/${host}/containers/${container}/restart?timeout=0`);
+  const mine = await eventually(async () => {
+    const r = await api.call(clients.viewer, 'listContainerEvents', { values: at(), query: 'limit=50' });
+    return r.events.some((e) => e.title.startsWith('restart ')) && r;
+  });
+  assert.deepEqual([mine.host_id, mine.container_id], [host, short]);
+  assert.ok(mine.events.every((e) => e.container_id === short && e.host_id === host));
+  const done = mine.events.find((e) => e.title.startsWith('restart '));
+  assert.ok(Number.isInteger(done.duration_ms) && done.duration_ms > 0, JSON.stringify(done));
+  assert.deepEqual(await api.call(clients.viewer, 'getEvent', { values: { event: done.id } }), done);
+  for (const event of ['0', 'x', '99999999']) await api.call(clients.viewer, 'getEvent', { values: { event }, status: 404 });
+
+  const ofHost = await api.call(clients.viewer, 'listHostEvents', { values: at(), query: 'limit=2' });
+  assert.deepEqual([ofHost.host_id, ofHost.events.length], [host, 2]);
+  assert.ok(ofHost.total_count > mine.total_count);
+  await api.call(clients.viewer, 'listHostEvents', { values: at({ host: 'nobody' }), status: 404 });
+  const none = await api.call(clients.viewer, 'listCorrelatedEvents', { values: { correlation: 'none' } });
+  assert.deepEqual([none.correlation_id, none.events], ['none', []]);
+
+  const count = async (query) => (await api.call(clients.viewer, 'listEvents', { query: `limit=1000&${query}` })).total_count;
+  const [ofContainer, ofOthers] = [await count('category=container'), await count('category=host')];
+  assert.ok(ofContainer > 0 && ofOthers > 0);
+  assert.equal(await count('category=container&category=host'), ofContainer + ofOthers);
+  assert.equal(await count('category=host&category='), ofOthers);
+  assert.equal(await count('category=host&category=none&severity=info&severity=warning&severity=error&severity=critical&severity=debug'), ofOthers);
+  assert.equal(await count(`host_id=nobody&host_id=${host}&container_id=${container}&container_id=000000000000`), mine.total_count);
+  assert.equal(await count(`container_name=${done.container_name}&container_id=${short}`), await count(`container_name=${done.container_name}`));
+  assert.equal(await count(`container_name=${done.container_name}x`), 0);
+  assert.equal(await count('correlation_id=none'), 0);
+  assert.equal(await count('start_date=2100-01-01T00:00:00Z'), 0);
+  assert.equal(await count('end_date=2000-01-01T00:00:00Z'), 0);
+  assert.equal(await count('unknown=1&end_date=2100-01-01T00:00:00Z&category=host'), ofOthers);
+  const many = Array.from({ length: 101 }, (_, i) => `severity=s${i}`).join('&');
+  await api.call(clients.viewer, 'listEvents', { query: many, status: 422 });
+});
+
 test('batch jobs of DockMon answer as described', async () => {
   const done = async (id) => eventually(async () => (await clients.operator.get(`/api/batch/${id}`)).completed_at);
   const { job_id: id } = await api.call(clients.operator, 'createBatch', { body: { scope: 'container', action: 'check-updates', ids: [`${host}:${container.slice(0, 12)}`] }, status: 201 });
@@ -297,7 +335,7 @@ test('the limits of query parameters agree with the file', async () => {
   for (const o of api.operations.filter((x) => !x['x-websocket'])) {
     for (const { name, in: where, schema, description } of api.parameters(o)) {
       if (where !== 'query') continue;
-      const values = at({ image: 'x', network: 'x', volume: 'x' });
+      const values = at({ image: 'x', network: 'x', volume: 'x', correlation: 'x' });
       const bad = [];
       if (schema.type === 'boolean') bad.push('maybe');
       if (schema.type === 'integer') bad.push('x', '-1', schema.maximum + 1);

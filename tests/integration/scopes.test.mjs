@@ -235,6 +235,24 @@ const lists = {
     assert.deepEqual([r.hosts, r.hosts_summary], [{ online: h, total: h, offline: 0 }, `${h}/${h}`]);
     assert.deepEqual([r.containers, r.containers_summary], [{ running: n, stopped: 0, paused: 0, total: n }, `${n}/${n}`]);
   },
+  'GET /api/events/host/{host}': async (c, scope) => {
+    for (const [name, h] of Object.entries(hosts)) {
+      if (!hostsOf[scope].includes(name)) {
+        await c.get(`/api/events/host/${h.hostId}`, { status: 404 });
+        continue;
+      }
+      const a = await c.get(`/api/events/host/${h.hostId}?limit=1000`);
+      assert.deepEqual(a.events, (await c.get(`/api/events?limit=1000&host_id=${h.hostId}`)).events);
+      assert.ok(a.total_count > 0);
+      const hidden = h.containers.filter((x) => !containersOf[scope].includes(x.Names[0].slice(1)));
+      for (const x of hidden) assert.equal((await c.get(`/api/hosts/${h.hostId}/events/container/${x.Id}`)).events.filter((e) => e.container_name === x.Names[0].slice(1)).length, 0);
+    }
+  },
+  'GET /api/events/correlation/{correlation}': async (c) => assert.deepEqual((await c.get('/api/events/correlation/none')).events, []),
+  'GET /api/events/{event}': async (c) => {
+    const mine = new Set((await c.get('/api/events?limit=1000')).events.map((e) => e.id));
+    for (const e of (await admin.get('/api/events?limit=1000')).events) await c.get(`/api/events/${e.id}`, { status: mine.has(e.id) ? 200 : 404 });
+  },
   'GET /metrics': async (c, scope) => {
     const text = await (await c.fetch('GET', '/metrics')).text();
     const named = (label) => [...new Set([...text.matchAll(new RegExp(`[{,]${label}="([^"]*)"`, 'g'))].map((m) => m[1]))].sort();

@@ -136,6 +136,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .title = xasprintf("%s %s", action, name),
         .message = record_message(action, item->code, item->error, took_ms),
         .triggered_by = xstrdup(job->who.name),
+        .details = record_details(took_ms),
     };
     const struct audit_entry entry = {
         .at_ms = event.at_ms,

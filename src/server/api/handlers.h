@@ -125,6 +125,10 @@ void host_volume_delete(struct api_call *call);
 
 /* events.c */
 void api_events_list(struct api_call *call);
+void api_events_of_host(struct api_call *call);
+void api_events_of_container(struct api_call *call);
+void api_events_of_correlation(struct api_call *call);
+void api_events_get(struct api_call *call);
 void api_audit_list(struct api_call *call);
 
 /* dashboard.c */

@@ -8,7 +8,7 @@
 
 #include "server/api/call.h"
 
-#define API_JOB_ARGS 8
+#define API_JOB_ARGS 16
 
 struct api_job {
     struct db *store;

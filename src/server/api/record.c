@@ -16,6 +16,11 @@ char *record_message(const char *action,
     return xasprintf("%s failed: %s", action, is_own_text ? error : error_code_sentence(reason));
 }
 
+char *record_details(uint64_t took_ms)
+{
+    return took_ms ? xasprintf("{\"duration_ms\":%ju}", (uintmax_t)took_ms) : NULL;
+}
+
 void record_operation(const struct api_call *call, const struct record_operation *o)
 {
     const char *name = o->container_name ? o->container_name : o->container_id;
@@ -31,6 +36,7 @@ void record_operation(const struct api_call *call, const struct record_operation
         .title = xasprintf("%s %s", o->action, name),
         .message = record_message(o->action, o->reason, o->error, o->took_ms),
         .triggered_by = xstrdup(call->who.name),
+        .details = record_details(o->took_ms),
     };
     record_event(call->api->o.store, call->api->o.store_jobs, &event);
 }

@@ -28,6 +28,9 @@ char *record_message(const char *action,
                      const char *error,
                      uint64_t took_ms);
 
+/* Returns the details of an event about an operation, to be freed; NULL: it was not sent. */
+char *record_details(uint64_t took_ms);
+
 /* Stores an event about an operation on a container, with its caller and outcome. When the queue is
  * full, logs a warning and drops it. */
 void record_operation(const struct api_call *call, const struct record_operation *o);

@@ -66,6 +66,7 @@ static void record(const struct api_call *call,
         .title = xasprintf("%s %s", action, call->target),
         .message = record_message(action, r->reason, r->message, r->took_ms),
         .triggered_by = xstrdup(call->who.name),
+        .details = record_details(r->took_ms),
     };
 
     record_event(call->api->o.store, call->api->o.store_jobs, &event);

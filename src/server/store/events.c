@@ -73,17 +73,24 @@ int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct 
 #define FILTER(n) ":" #n, offsetof(struct events_query, n)
 
 static const struct page_filter filters[] = {
-    {FILTER(host_id),      "host_id = :host_id"                                                       },
-    {FILTER(container_id), "container_id = :container_id"                                             },
-    {FILTER(category),     "category = :category"                                                     },
-    {FILTER(type),         "type = :type"                                                             },
-    {FILTER(severity),     "severity = :severity"                                                     },
-    {FILTER(search),       "(instr(lower(title), lower(:search)) > 0 "
+    {FILTER(host_id),        "host_id = :host_id"                                                     },
+    {FILTER(container_id),   "container_id = :container_id"                                           },
+    {FILTER(category),       "category = :category"                                                   },
+    {FILTER(type),           "type = :type"                                                           },
+    {FILTER(severity),       "severity = :severity"                                                   },
+    {FILTER(container_name), "container_name = :container_name"                                       },
+    {FILTER(correlation_id), "correlation_id = :correlation_id"                                       },
+    {FILTER(id),             "id = CAST(:id AS INTEGER)"                                              },
+    {FILTER(host_ids),       "host_id IN (SELECT value FROM json_each(:host_ids))"                    },
+    {FILTER(container_ids),  "container_id IN (SELECT value FROM json_each(:container_ids))"          },
+    {FILTER(categories),     "category IN (SELECT value FROM json_each(:categories))"                 },
+    {FILTER(severities),     "severity IN (SELECT value FROM json_each(:severities))"                 },
+    {FILTER(search),         "(instr(lower(title), lower(:search)) > 0 "
                      "OR instr(lower(coalesce(message, '')), lower(:search)) > 0)"},
-    {FILTER(hosts),        "(host_id IN (SELECT value FROM json_each(:hosts)) "
+    {FILTER(hosts),          "(host_id IN (SELECT value FROM json_each(:hosts)) "
                     "OR host_id || '/' || container_id IN "
                     "(SELECT value FROM json_each(:containers)))"                  },
-    {FILTER(containers),   NULL                                                                       },
+    {FILTER(containers),     NULL                                                                     },
 };
 
 struct reader {

@@ -31,8 +31,10 @@ int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct 
 
 struct events_query {
     struct page page;
-    const char *host_id, *container_id, *category, *type, *severity,
-        *search; /* NULL: any; search: substring of title or message */
+    const char *host_id, *container_id, *category, *type, *severity, *container_name,
+        *correlation_id, *id, *search; /* NULL: any; search: substring of title or message */
+    /* JSON arrays, for several values; NULL: any. */
+    const char *host_ids, *container_ids, *categories, *severities;
     /* JSON arrays; hosts NULL: any. Else only events of one of `hosts`, or of one of `containers`,
      * whose elements are "HOST_ID/CONTAINER_ID". */
     const char *hosts, *containers;

@@ -3,7 +3,7 @@
 
 json_t *event_json(const struct event *e)
 {
-    json_t *o = json_object();
+    json_t *o = json_object(), *details, *duration;
     const struct {
         const char *name;
         const char *value;
@@ -27,6 +27,9 @@ json_t *event_json(const struct event *e)
     (void)json_object_set_new(o, "timestamp", json_value_time(e->at_ms));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         (void)json_object_set_new(o, texts[i].name, json_value_string(texts[i].value));
-    (void)json_object_set_new(o, "details", json_value_column(e->details, json_object()));
+    details = json_value_column(e->details, json_object());
+    duration = json_object_get(details, "duration_ms");
+    (void)json_object_set(o, "duration_ms", duration ? duration : json_null());
+    (void)json_object_set_new(o, "details", details);
     return o;
 }
