@@ -98,6 +98,7 @@ const char *msg_container_state(const char *engine_state)
         {"restarting", "restarting"},
         {"exited",     "exited"    },
         {"created",    "created"   },
+        {"removing",   "removing"  },
         {"dead",       "exited"    },
     };
 

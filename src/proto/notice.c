@@ -53,10 +53,27 @@ void msg_progress_done(struct msg_progress *m)
     codec_done(progress_fields, ARRAY_LEN(progress_fields), m);
 }
 
+/* Returns a copy of the message whose details are text; NULL: they are already, or absent. */
+static json_t *flatten_details(const json_t *v)
+{
+    const json_t *details = json_object_get(v, "details");
+    _cleanup_free_ char *text = NULL;
+    json_t *flat;
+    size_t size;
+
+    if (!json_is_object(details) && !json_is_array(details))
+        return NULL;
+    text = json_text_write(details, &size);
+    flat = json_copy((json_t *)(uintptr_t)v); /* takes no const, changes nothing */
+    json_text_set(flat, "details", json_text_string(text, size));
+    return flat;
+}
+
 int msg_error_decode(const json_t *v, struct msg_error *ret, struct error *err)
 {
     struct msg_error m = {0};
-    int r = codec_decode(error_fields, ARRAY_LEN(error_fields), v, &m, err);
+    json_auto_t *flat = flatten_details(v);
+    int r = codec_decode(error_fields, ARRAY_LEN(error_fields), flat ? flat : v, &m, err);
 
     if (r < 0)
         return error_wrap(err, r, "error");

@@ -142,6 +142,20 @@ test('an agent with windows gets the next input when it has taken more than half
   await a.close();
 });
 
+test('typed bytes go together to an agent that can change their order', async () => {
+  const { shell, id: session } = await started(agent);
+  const typed = 'echo abc\n';
+
+  tell(agent, session, 'started');
+  for (const c of typed) shell.write(c);
+  const mine = () => sessions(agent).filter((p) => p.session_id === session && p.action === 'data');
+  const text = () => mine().map((p) => Buffer.from(p.data, 'base64').toString()).join('');
+  await eventually(() => text() === typed);
+  assert.ok(mine().length < typed.length / 2, `${mine().length} messages`);
+  tell(agent, session, 'closed');
+  await shell.closed;
+});
+
 test('a lone name of a shell on a terminal opens the shell of the agent', async () => {
   const n = sessions(agent).length;
   const shell = await Shell.open(server, client.key, agent.hostId, id, { start: { cmd: ['/bin/sh'], tty: true, env: [] } });

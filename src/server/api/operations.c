@@ -43,6 +43,18 @@ static void record(const struct request *q, const struct change_result *r)
                               });
 }
 
+/* DockMon's own agents, which push no state either, leave the volumes. */
+static void reply_removed(const struct request *q, const struct change_result *r)
+{
+    bool is_wanted = json_is_true(json_object_get(q->payload, "volumes"));
+    json_t *o = json_pack("{s:b, s:s}", "success", 1, "message", "Container deleted");
+
+    if (is_wanted)
+        json_text_set(o, "volumes_removed",
+                      json_boolean(r->host && fleet_host_can(r->host, "inventory")));
+    api_reply(q->call, 200, o);
+}
+
 static void on_done(void *owner, const struct change_result *r)
 {
     struct request *q = owner;
@@ -59,7 +71,7 @@ static void on_done(void *owner, const struct change_result *r)
     if (r->reason) {
         api_fail_as(call, r->status, r->reason, "%s", r->message);
     } else if (q->operation == OPERATION_REMOVE) {
-        api_reply(call, 200, json_pack("{s:b, s:s}", "success", 1, "message", "Container deleted"));
+        reply_removed(q, r);
     } else {
         api_reply(call, 200, json_pack("{s:s}", "status", "success"));
     }

@@ -295,7 +295,8 @@ static bool is_same(const struct fleet_container *c, const char *text)
 /* A container that has ended uses nothing: its last sample would be shown for ever. */
 static bool has_processes(const struct fleet_container *c)
 {
-    return !str_eq(c->state, "exited") && !str_eq(c->state, "restarting");
+    return !str_eq(c->state, "exited") && !str_eq(c->state, "restarting") &&
+           !str_eq(c->state, "removing");
 }
 
 static bool has_room(const struct fleet_host *h, size_t more, size_t less)

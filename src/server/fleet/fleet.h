@@ -150,6 +150,7 @@ struct fleet_host {
     struct strings removed;    /* ids of containers removed since fleet_forget_removed() */
     bool is_removed_cut;       /* more were removed than are remembered */
     struct fleet_sample sample;
+    double net_counted;           /* bytes, of an agent that sends only a rate */
     json_t *stats_source;         /* see fleet_take_stats_source(); NULL: unknown */
     json_t *migration_candidates; /* [{"host_id", "host_name"}], or NULL */
 };

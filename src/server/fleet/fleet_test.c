@@ -163,7 +163,7 @@ static void test_engine_states_are_mapped(void **state)
         {"exited",     "exited"    },
         {"created",    "created"   },
         {"dead",       "exited"    },
-        {"removing",   "unknown"   },
+        {"removing",   "removing"  },
         {"",           "unknown"   },
     };
     struct fleet_host *h = add_host(state);

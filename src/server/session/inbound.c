@@ -87,7 +87,8 @@ static void on_container_stats(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
-    if (!sample_apply_container(h, &m)) /* unknown until the next list arrives */
+    se->poll.sample_ms = time_monotonic_ms();
+    if (!sample_apply_container(h, &m)) /* unknown until the next list arrives, or a copy */
         return;
     if (sample_to_batch(h, &m, &sample, &batch))
         fleet_notify_samples(se->owner->o.fleet, h, &batch);

@@ -235,36 +235,42 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
 
 /* --- engine ----------------------------------------------------------------------------------- */
 
-/* The agent is connected, but its engine does not answer, or answers again: the host shows that. */
-void session_on_engine_state(struct session *se, const json_t *payload, size_t size _unused_)
+void session_show_engine(struct session *se, const char *error)
 {
-    _cleanup_(msg_engine_state_done) struct msg_engine_state m = {0};
     struct fleet_host *h = session_host(se);
-    struct error err = ERROR_INIT;
     const char *contest;
     bool is_change;
 
     if (!h)
         return;
-    if (msg_engine_state_decode(payload, &m, &err) < 0) {
-        session_complain(se, err.msg, NULL);
-        return;
-    }
-    contest = contest_text(se);                       /* it is no state of the engine, and stays */
-    is_change = (!h->trouble || contest) != !m.error; /* another reason is not another state */
-    if (is_change && !m.error)
+    contest = contest_text(se);                     /* it is no state of the engine, and stays */
+    is_change = (!h->trouble || contest) != !error; /* another reason is not another state */
+    if (is_change && !error)
         session_info_soon(se);
-    if (m.error || !contest)
-        fleet_set_trouble(h, m.error);
+    if (error || !contest)
+        fleet_set_trouble(h, error);
     fleet_notify_host(se->owner->o.fleet, h);
     if (!is_change)
         return;
     add_row(se, h,
             &(struct row){
-                .type = m.error ? "engine_lost" : "engine_back",
-                .severity = m.error ? "error" : "info",
-                .what = m.error ? "Engine lost" : "Engine back",
-                .words = m.error ? m.error : "the engine answers again",
+                .type = error ? "engine_lost" : "engine_back",
+                .severity = error ? "error" : "info",
+                .what = error ? "Engine lost" : "Engine back",
+                .words = error ? error : "the engine answers again",
                 .details = json_pack("{s:s}", "agent_id", h->agent.id),
             });
+}
+
+/* The agent is connected, but its engine does not answer, or answers again: the host shows that. */
+void session_on_engine_state(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    _cleanup_(msg_engine_state_done) struct msg_engine_state m = {0};
+    struct error err = ERROR_INIT;
+
+    if (msg_engine_state_decode(payload, &m, &err) < 0) {
+        session_complain(se, err.msg, NULL);
+    } else {
+        session_show_engine(se, m.error);
+    }
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/notice.h"
 
 #define POLL_TIMEOUT_MS 30000
 #define POLL_MAX_MS     60000
@@ -14,6 +15,7 @@
 #define POLL_AGAIN_MS 100
 #define CLOSELY_MS    1500
 #define CLOSE_POLL_MS 400
+#define MISSING_MS    15000 /* samples come every second */
 
 /* The owner of a command. It holds the session's key: the session may end before the command. */
 struct poll_request {
@@ -78,6 +80,73 @@ static int take_list(struct session *se, uint64_t number, const struct command_r
     return 0;
 }
 
+/* Whether a container that runs has sent samples, and sends none any more. */
+static bool misses_samples(const struct fleet_host *h)
+{
+    int64_t now_ms = time_utc_ms();
+
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *c = e->value;
+
+        if (str_eq(c->state, "running") && c->sample.sampled_at_ms &&
+            now_ms - c->sample.sampled_at_ms > MISSING_MS)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * DockMon's agents lose the events and the samples of an engine that was restarted, until they
+ * connect again. Those of today do that at once; those of the seed era never come back after a
+ * close, so that their lists are read more often instead.
+ */
+static void renew(struct session *se, const struct fleet_host *h)
+{
+    if (!str_is_empty(h->agent.os)) {
+        log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
+                 "connection closed: the engine was restarted, and the agent has missed it");
+        session_close(se, WS_CLOSE_TRY_AGAIN, "The engine was restarted: connect again");
+        return;
+    }
+    if (se->poll.look_until_ms == UINT64_MAX)
+        return;
+    se->poll.look_until_ms = UINT64_MAX;
+    log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
+             "the engine was restarted: this agent sends no events until it is restarted, too");
+}
+
+/* True: the list shows that the agent has missed a restart of the engine. */
+static bool has_missed_restart(const struct session *se,
+                               const struct fleet_host *h,
+                               bool was_failing)
+{
+    if (was_failing)
+        return true;
+    return se->poll.sample_ms && time_monotonic_ms() - se->poll.sample_ms > MISSING_MS &&
+           misses_samples(h);
+}
+
+/* Shows the result on the host. May close the session. */
+static void show_result(struct session *se, const struct command_result *r, int code)
+{
+    const struct fleet_host *h = session_host(se);
+    bool was_failing = se->poll.is_failing;
+
+    if (code < 0 && r->code != -ENOTCONN) {
+        _cleanup_free_ char *text = xasprintf(NOTICE_NO_ANSWER ": %s",
+                                              r->code < 0 ? r->message : "its list is no array");
+
+        se->poll.is_failing = true;
+        session_show_engine(se, text);
+    } else if (code == 0 && h) {
+        se->poll.is_failing = false;
+        if (was_failing)
+            session_show_engine(se, NULL);
+        if (has_missed_restart(se, h, was_failing))
+            renew(se, h);
+    }
+}
+
 static void on_list(void *owner, const struct command_result *r)
 {
     struct poll_request *q = owner;
@@ -98,6 +167,7 @@ static void on_list(void *owner, const struct command_result *r)
                          r->code < 0 ? r->message : "the result is not an array");
     }
     wait_ms(se, se->poll.is_wanted ? POLL_AGAIN_MS : next_delay_ms(se));
+    show_result(se, r, code);
 }
 
 static void ask(struct loop_timer *t)
@@ -148,7 +218,8 @@ void session_poll_stop(struct session *se)
 
 void session_poll_closely(struct session *se)
 {
-    se->poll.look_until_ms = time_monotonic_ms() + CLOSELY_MS;
+    if (se->poll.look_until_ms != UINT64_MAX)
+        se->poll.look_until_ms = time_monotonic_ms() + CLOSELY_MS;
 }
 
 static struct session *find_polled(struct sessions *s, const char *agent_id)

@@ -8,7 +8,7 @@
 #include "proto/stats.h"
 #include "server/fleet/fleet.h"
 
-/* False: the host has no such container (yet). */
+/* False: the host has no such container (yet), or the sample is a copy of the newest one. */
 bool sample_apply_container(struct fleet_host *h, const struct msg_container_stats *m);
 void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m);
 /*
@@ -20,7 +20,7 @@ bool sample_to_batch(const struct fleet_host *h,
                      const struct msg_container_stats *m,
                      struct container_sample *c,
                      struct samples *ret);
-void sample_host_to_batch(const struct fleet_host *h,
+void sample_host_to_batch(struct fleet_host *h,
                           const struct msg_host_stats *m,
                           struct samples *ret);
 /*

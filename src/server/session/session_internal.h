@@ -59,7 +59,9 @@ enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
 
 struct poll {
     enum poll_state state;
-    bool is_wanted; /* a poll soon; while POLL_ASKING: another one right after it */
+    bool is_failing;    /* the host shows that the list cannot be read */
+    uint64_t sample_ms; /* when the agent sent a sample in this session; 0: never */
+    bool is_wanted;     /* a poll soon; while POLL_ASKING: another one right after it */
     unsigned n_failures;
     uint64_t taken;         /* the number of the newest list in the model */
     uint64_t look_until_ms; /* until then lists are asked for more often */
@@ -195,6 +197,8 @@ bool session_may_report_event(struct session *se); /* false: too many events; th
 void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_error(struct session *se, const json_t *message, size_t size);
+/* Shows on the host why its engine does not answer; NULL: it does. Events record a change. */
+void session_show_engine(struct session *se, const char *error);
 void session_on_engine_state(struct session *se, const json_t *payload, size_t size);
 
 /* session_samples.c */

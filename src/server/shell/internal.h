@@ -13,6 +13,7 @@
  * (auth/ws_client.h); it is ENDED as soon as the socket is closing.
  */
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
@@ -39,6 +40,8 @@ struct shell {
     bool keeps_owner;        /* of a copy in */
     bool is_plain;           /* no terminal: binary frames begin with the number of the stream */
     struct loop_timer timer; /* of the state: AWAITING, STARTING */
+    struct loop_timer gather_timer;
+    struct buf gathered; /* input for an agent whose messages can overtake each other */
 
     /* From STARTING on. */
     char *agent_id, *host_id, *host_name, *container_name;

@@ -24,6 +24,8 @@
 #define ACK_STEP          ((size_t)32 * 1024)
 #define LOW_QUEUE         ((size_t)64 * 1024) /* below it the client keeps up */
 #define START_MS          20000
+#define GATHER_MS         15
+#define MAX_GATHERED      ((size_t)256 * 1024)
 #define MAX_DEPTH         8
 #define MAX_DESCRIPTION   ((size_t)4 << 20) /* a client sends up to 64 KiB, which JSON escapes */
 #define AUDIT_COMMAND_MAX ((size_t)8 * 1024)
@@ -54,12 +56,15 @@ struct shell *shell_new(struct shells *ss)
 
     s->owner = ss;
     random_uuid(s->id);
+    s->gathered = BUF_INIT(MAX_GATHERED);
     return s;
 }
 
 void shell_free(struct shell *s)
 {
     loop_timer_stop(&s->timer);
+    loop_timer_stop(&s->gather_timer);
+    buf_done(&s->gathered);
     free(s->host_ref);
     free(s->container_ref);
     free(s->agent_id);
@@ -145,6 +150,8 @@ void shell_end(struct shell *s, unsigned code, const char *reason)
 {
     bool is_started = s->state == SHELL_STARTING || s->state == SHELL_OPEN;
     _cleanup_free_ char *result = NULL;
+
+    loop_timer_stop(&s->gather_timer);
 
     if (reason && code == WS_CLOSE_INTERNAL) {
         log_warn(LOG_FIELDS("host", s->host_ref, "agent", s->agent_id, "container",
@@ -389,6 +396,38 @@ static void send_input(struct shell *s, const char *data, size_t size)
     }
 }
 
+static void flush_input(struct shell *s)
+{
+    struct buf input = s->gathered;
+
+    loop_timer_stop(&s->gather_timer);
+    s->gathered = BUF_INIT(MAX_GATHERED);
+    if (input.size > 0)
+        send_input(s, input.data, input.size);
+    buf_done(&input);
+}
+
+static void on_gathered(struct loop_timer *t)
+{
+    flush_input(CONTAINER_OF(t, struct shell, gather_timer));
+}
+
+/* Agents without windows handle messages at the same time: what is typed goes together. */
+static void take_input(struct shell *s, const char *data, size_t size)
+{
+    if (s->has_window) {
+        send_input(s, data, size);
+        return;
+    }
+    if (buf_append(&s->gathered, data, size) < 0) {
+        flush_input(s);
+        send_input(s, data, size);
+        return;
+    }
+    if (!loop_timer_is_running(&s->gather_timer))
+        loop_timer_start(s->owner->o.loop, &s->gather_timer, GATHER_MS, on_gathered);
+}
+
 static void on_text(struct shell *s, const json_t *message)
 {
     const char *type = json_text_get(message, "type");
@@ -413,7 +452,7 @@ void shell_on_client(struct shell *s, const char *data, size_t size, bool is_bin
     if (s->state == SHELL_ENDED)
         return;
     if (is_binary && (s->state == SHELL_STARTING || s->state == SHELL_OPEN)) {
-        send_input(s, data, size);
+        take_input(s, data, size);
         return;
     }
     message = is_binary ? NULL : json_text_parse(data, size, MAX_DEPTH, NULL);

@@ -248,7 +248,7 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "web_ui_url", json_null());
     (void)json_object_set_new(o, "ports", make_ports_json(raw));
     (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
-    (void)json_object_set_new(o, "restart_policy", json_text_str(policy ? policy : "no"));
+    (void)json_object_set_new(o, "restart_policy", json_value_string(policy));
     (void)json_object_set_new(o, "volumes", make_volumes_json(raw));
     (void)json_object_set_new(o, "mounts", make_mounts_json(raw));
     (void)json_object_set_new(o, "networks", make_networks_json(raw));
