@@ -51,7 +51,7 @@ find_platform() {
     case $(uname -m) in
     x86_64) arch=amd64 ;;
     aarch64 | arm64) arch=arm64 ;;
-    armv7*) arch=arm ;;
+    armv7* | armv8l) arch=arm ;;
     *) arch=$(uname -m) ;;
     esac
     platform=linux-$arch

@@ -26,7 +26,7 @@ static uint64_t hash_key(const char *key)
 /* Returns the entry of `key`, or the free one for it. The table is never full. */
 static struct map_entry *slot(const struct map *m, const char *key, uint64_t hash)
 {
-    for (size_t i = hash & (m->capacity - 1);; i = (i + 1) & (m->capacity - 1)) {
+    for (size_t i = (size_t)hash & (m->capacity - 1);; i = (i + 1) & (m->capacity - 1)) {
         struct map_entry *e = &m->entries[i];
 
         if (!e->key || (e->hash == hash && strcmp(e->key, key) == 0))
@@ -119,7 +119,7 @@ static void close_gap(struct map *m, size_t gap)
     size_t mask = m->capacity - 1;
 
     for (size_t i = (gap + 1) & mask; m->entries[i].key; i = (i + 1) & mask) {
-        size_t home = m->entries[i].hash & mask;
+        size_t home = (size_t)m->entries[i].hash & mask;
 
         if (((i - home) & mask) >= ((i - gap) & mask)) {
             m->entries[gap] = m->entries[i];

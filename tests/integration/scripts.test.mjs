@@ -138,3 +138,37 @@ test('the sample configuration files are valid, with every line of theirs in use
   });
   assert.match(agent.stdout, /^ok +configuration: server wss:\/\/dockmon\.example:8443/m, agent.stdout + agent.stderr);
 });
+
+test('the images of three processors are one OCI layout, which skopeo reads and copies, equal for equal input', async () => {
+  const dir = await temporaryDirectory();
+  later(() => rm(dir, { recursive: true, force: true }));
+  const packaging = (name, ...args) => run(join(ROOT, 'packaging', name), args, { cwd: dir });
+  const index = async (at) => readFile(join(at, 'index.json'), 'utf8');
+  for (const layout of ['first', 'second']) {
+    for (const arch of ['amd64', 'arm64', 'arm']) {
+      await writeFile(join(dir, `agent-${arch}`), `program of ${arch}`);
+      const made = await packaging('agent-image', `agent-${arch}`, arch, `image-${arch}.tar`);
+      assert.equal(made.code, 0, made.stderr);
+    }
+    const made = await packaging('oci-layout', layout, 'image-amd64.tar', 'image-arm64.tar', 'image-arm.tar');
+    assert.equal(made.code, 0, made.stderr);
+  }
+  assert.equal(await index(join(dir, 'first')), await index(join(dir, 'second')));
+
+  const skopeo = async (...args) => {
+    const r = await run('skopeo', ['--insecure-policy', ...args], { cwd: dir });
+    assert.equal(r.code, 0, r.stderr);
+    return r.stdout;
+  };
+  const list = JSON.parse(await skopeo('inspect', '--raw', 'oci:first:latest'));
+  assert.deepEqual(list.manifests.map((m) => m.platform), [
+    { architecture: 'amd64', os: 'linux' },
+    { architecture: 'arm64', os: 'linux' },
+    { architecture: 'arm', os: 'linux', variant: 'v7' },
+  ]);
+  for (const arch of ['amd64', 'arm64', 'arm']) {
+    const image = JSON.parse(await skopeo('--override-os', 'linux', '--override-arch', arch, 'inspect', 'oci:first:latest'));
+    assert.equal(image.Architecture, arch);
+  }
+  await skopeo('copy', '--all', 'oci:first:latest', 'oci:copy:latest');
+});
