@@ -7,7 +7,10 @@
 #include <sodium.h>
 #include <string.h>
 
-#define RANDOM_LENGTH 20 /* characters out of 31: 99 bits */
+#define MIN_MEMORY_KIB 8
+#define MAX_MEMORY_KIB 262144
+#define MAX_PASSES     10
+#define RANDOM_LENGTH  20 /* characters out of 31: 99 bits */
 
 _Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "the size of libsodium's hashes");
 
@@ -33,6 +36,29 @@ bool password_verify(const char *password, const char *hash)
         return false;
     r = crypto_pwhash_str_verify(hash ? hash : unknown_user_hash, password, strlen(password));
     return r == 0 && hash;
+}
+
+/* Skips `name` and the number after it, and returns whether that is within the limits. */
+static bool skip_field(const char **at, const char *name, uint64_t min, uint64_t max)
+{
+    uint64_t n = 0;
+
+    if (!str_starts_with(*at, name))
+        return false;
+    *at += strlen(name);
+    for (; **at >= '0' && **at <= '9' && n <= max; (*at)++)
+        n = n * 10 + (uint64_t)(**at - '0');
+    return n >= min && n <= max;
+}
+
+bool password_is_known_hash(const char *hash)
+{
+    const char *at = hash;
+
+    return strlen(hash) < PASSWORD_HASH_SIZE && skip_field(&at, "$argon2id$v=", 19, 19) &&
+           skip_field(&at, "$m=", MIN_MEMORY_KIB, MAX_MEMORY_KIB) &&
+           skip_field(&at, ",t=", 1, MAX_PASSES) && skip_field(&at, ",p=", 1, 1) && *at == '$' &&
+           strchr(at + 1, '$');
 }
 
 int password_check(const char *password, struct error *err)

@@ -17,6 +17,8 @@ int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct err
     _nodiscard_;
 /* `hash` NULL: an unknown user. Takes as long as for a wrong password, and returns false. */
 bool password_verify(const char *password, const char *hash);
+/* True: password_verify() can check a hash of another program, within 256 MiB and 10 passes. */
+bool password_is_known_hash(const char *hash);
 /* Returns -EDOM for a password that is too short, too long, not UTF-8, or has control
  * characters. */
 int password_check(const char *password, struct error *err) _nodiscard_;

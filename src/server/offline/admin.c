@@ -7,6 +7,7 @@
 #include "server/common/running_file.h"
 #include "server/download/join_line.h"
 #include "server/offline/backup_command.h"
+#include "server/offline/import_command.h"
 #include "server/rights/scope.h"
 #include "server/store/api_keys.h"
 #include "server/store/audit.h"
@@ -245,7 +246,7 @@ bool admin_is_command(const char *word)
         if (str_eq(word, commands[i].word))
             return true;
     }
-    return backup_command_is(word);
+    return backup_command_is(word) || import_command_is(word);
 }
 
 const char *admin_help(void)
@@ -257,7 +258,8 @@ const char *admin_help(void)
            "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
            "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
-           "      print a new random password for a user, whose sessions and API keys end\n" BACKUP_COMMAND_HELP;
+           "      print a new random password for a user, whose sessions and API keys end\n" BACKUP_COMMAND_HELP
+               IMPORT_COMMAND_HELP;
 }
 
 /* Returns 1 with the value in *ret if the word is the flag, 0 for another word, and -EINVAL if the
@@ -409,6 +411,8 @@ int admin_run(int argc, char **argv, const char *data_dir)
 
     if (backup_command_is(argv[0]))
         return backup_command_run(argc, argv, data_dir);
+    if (import_command_is(argv[0]))
+        return import_command_run(argc, argv, data_dir);
     if (!c) {
         (void)fprintf(stderr, "dockmond: unknown command; the commands are:\n%s", admin_help());
         return EXIT_USAGE;

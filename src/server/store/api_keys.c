@@ -107,6 +107,24 @@ static int check_number(struct db *s, const struct api_key *spec, struct error *
     return 0;
 }
 
+int api_keys_adopt(struct db *s, const struct api_key *spec, const char *hash, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = check_spec(spec, err);
+
+    if (r == 0)
+        r = query_init(&q, s, sql[STMT_INSERT], err);
+    if (r < 0)
+        return r;
+    query_text(&q, ":name", spec->name);
+    query_text(&q, ":key_hash", hash);
+    query_text(&q, ":prefix", spec->prefix);
+    query_text(&q, ":role", role_name(spec->role));
+    query_i64(&q, ":created_at_ms", spec->created_at_ms);
+    query_i64(&q, ":expires_at_ms", spec->expires_at_ms);
+    return query_run(&q, NULL, err);
+}
+
 int api_keys_create(struct db *s,
                     const struct api_key *spec,
                     char **ret_key,

@@ -45,6 +45,12 @@ int api_keys_create(struct db *s,
                     struct api_key *ret, /* the row as stored; may be NULL */
                     struct error *err) _nodiscard_;
 
+/*
+ * Stores a key of which only the hash (SHA-256 of the whole key, in hex) is known. -EEXIST: the name
+ * or the key is in use; -EDOM as above.
+ */
+int api_keys_adopt(struct db *s, const struct api_key *spec, const char *hash, struct error *err)
+    _nodiscard_;
 /* The keys of a user, or a key with those derived from it; both 0: all keys. */
 struct api_keys_owner {
     int64_t user_id, key_id;

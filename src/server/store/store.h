@@ -13,6 +13,8 @@
  *   user_networks.h       networks of past logins       container_lists.h last known containers
  *   user_preferences.h    settings of the web UI
  *
+ * foreign_file.h reads databases of other programs.
+ *
  * One file of this folder owns each table: no other one names it, and it exports verbs of the
  * domain that take the open database, never SQL. identities.c is the exception that reads across
  * three tables.

@@ -1,0 +1,90 @@
+#include "server/import/import.h"
+#include "base/alloc.h"
+#include "base/str.h"
+#include "server/store/audit.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define MAX_SHOWN 60 /* bytes of a name in a note */
+
+/* Texts of the file may have control characters, which a terminal would obey. */
+static char *make_note(const char *name, const char *why)
+{
+    char *note = xasprintf("%.*s: %s", STR_CUT(name ? name : "(no name)", MAX_SHOWN), why);
+
+    for (char *p = note; *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+    }
+    return note;
+}
+
+void import_refuse(struct import *im, enum import_kind kind, const char *name, const char *why)
+{
+    struct import_count *c = &im->counts[kind];
+
+    c->n_refused++;
+    if (c->n_notes < IMPORT_MAX_NOTES)
+        c->notes[c->n_notes++] = make_note(name, why);
+}
+
+int import_note(
+    struct import *im, enum import_kind kind, const char *name, int r, struct error *err)
+{
+    if (r == -EEXIST) {
+        im->counts[kind].n_present++;
+        return 0;
+    }
+    if (r == -EINVAL) {
+        import_refuse(im, kind, name, err ? err->msg : "invalid");
+        return 0;
+    }
+    if (r == 0)
+        im->counts[kind].n_taken++;
+    return r;
+}
+
+struct run {
+    struct import *im;
+    bool apply;
+};
+
+static int run_parts(struct db *s, void *arg, struct error *err)
+{
+    static int (*const parts[])(struct import * im, struct error * err) = {
+        import_hosts, import_accounts, import_settings, import_events};
+    const struct run *run = arg;
+    char who[] = "offline", action[] = "import.dockmon", result[] = "ok";
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++)
+        r = parts[i](run->im, err);
+    if (r == 0 && !run->apply)
+        return error_set(err, -ECANCELED, "dry run"); /* rolls back */
+    if (r == 0) {
+        r = audit_insert(
+            s,
+            &(struct audit_entry){
+                .at_ms = run->im->now_ms, .who = who, .action = action, .result = result},
+            err);
+    }
+    return r;
+}
+
+int import_run(struct import *im, bool apply, struct error *err)
+{
+    int r = db_tx(im->to, run_parts, &(struct run){im, apply}, err);
+
+    return r == -ECANCELED && !apply ? 0 : r;
+}
+
+void import_done(struct import *im)
+{
+    for (size_t kind = 0; kind < IMPORT_KINDS; kind++) {
+        for (unsigned i = 0; i < im->counts[kind].n_notes; i++)
+            free(im->counts[kind].notes[i]);
+    }
+    db_close(TAKE_PTR(im->from));
+    db_close(TAKE_PTR(im->to));
+}

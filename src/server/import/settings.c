@@ -1,0 +1,268 @@
+/* Tags of hosts, and what is set for single containers. */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "proto/json_text.h"
+#include "server/import/import.h"
+#include "server/store/container_settings.h"
+#include "server/store/hosts.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#define MAX_ROWS 200000
+#define MAX_ID   80 /* HOST:ID12 */
+#define MAX_NAME 255
+#define MAX_TAG  100
+#define MAX_TAGS 50
+#define MAX_TEXT 4096
+
+/* DockMon does not store the number in the service; names of Compose end with it. */
+static const char *find_number(const char *name)
+{
+    const char *p = name ? name + strlen(name) : "";
+
+    while (name && p > name && p[-1] >= '0' && p[-1] <= '9')
+        p--;
+    return *p && p > name && (p[-1] == '-' || p[-1] == '_') ? p : "1";
+}
+
+/* Rows of containers say their host in a column, or in the id HOST:ID12. */
+static char *read_host(const struct foreign_row *row, const char *id_column)
+{
+    char *host = foreign_row_text(row, "host_id", MAX_ID);
+    char *colon;
+
+    if (host)
+        return host;
+    host = foreign_row_text(row, id_column, MAX_ID);
+    colon = host ? strchr(host, ':') : NULL;
+    if (colon)
+        *colon = '\0';
+    return host;
+}
+
+static int store_setting(struct import *im,
+                         const struct container_setting_key *key,
+                         const char *data,
+                         struct error *err)
+{
+    _cleanup_free_ char *known = NULL;
+    int r = container_settings_get(im->to, key, &known, NULL);
+
+    r = r == 0 ? -EEXIST : container_settings_set(im->to, key, data, im->now_ms, err);
+    if (r == -EINVAL || r == -ENOBUFS) {
+        import_refuse(im, IMPORT_CONTAINER_SETTINGS, key->subject,
+                      r == -EINVAL ? "its data is too long or invalid" : "there are too many");
+        return 0;
+    }
+    return import_note(im, IMPORT_CONTAINER_SETTINGS, key->subject, r, err);
+}
+
+/* The members of a row that are copied, as text or as a number. */
+static const struct copied {
+    const char *column, *member;
+    bool is_text, is_bool;
+} auto_restart[] =
+    {
+        {"enabled",      "enabled", false, true},
+        {"max_retries",         "max_retries", false, false},
+        {"retry_delay",              "retry_delay", false, false},
+        {0}
+},
+  desired_state[] = {{"desired_state", "desired_state", true, false}, {0}},
+  web_ui_url[] = {{"web_ui_url", "url", true, false}, {0}},
+  update_policy[] = {{"floating_tag_mode", "floating_tag_mode", true, false},
+                     {"auto_update_enabled", "auto_update_enabled", false, true},
+                     {"update_policy", "update_policy", true, false},
+                     {"health_check_strategy", "health_check_strategy", true, false},
+                     {"health_check_url", "health_check_url", true, false},
+                     {0}},
+  http_check[] = {{"enabled", "enabled", false, true},
+                  {"url", "url", true, false},
+                  {"method", "method", true, false},
+                  {"expected_status_codes", "expected_status_codes", true, false},
+                  {"timeout_seconds", "timeout_seconds", false, false},
+                  {"check_interval_seconds", "check_interval_seconds", false, false},
+                  {"follow_redirects", "follow_redirects", false, true},
+                  {"verify_ssl", "verify_ssl", false, true},
+                  {"check_from", "check_from", true, false},
+                  {"auto_restart_on_failure", "auto_restart_on_failure", false, true},
+                  {"failure_threshold", "failure_threshold", false, false},
+                  {"success_threshold", "success_threshold", false, false},
+                  {0}};
+
+static const struct source {
+    const char *table, *sql;
+    enum container_setting_kind kind;
+    const struct copied *members;
+} sources[] = {
+    {"auto_restart_configs",         "SELECT * FROM main.auto_restart_configs",         CONTAINER_AUTO_RESTART,
+     auto_restart                                                                                                             },
+    {"container_desired_states",     "SELECT * FROM main.container_desired_states",
+     CONTAINER_DESIRED_STATE,                                                                                    desired_state},
+    {"container_desired_states",     "SELECT * FROM main.container_desired_states",
+     CONTAINER_WEB_UI_URL,                                                                                       web_ui_url   },
+    {"container_updates",            "SELECT * FROM main.container_updates",            CONTAINER_UPDATE_POLICY,
+     update_policy                                                                                                            },
+    {"container_http_health_checks", "SELECT * FROM main.container_http_health_checks",
+     CONTAINER_HTTP_CHECK,                                                                                       http_check   },
+};
+
+static json_t *copy_members(const struct foreign_row *row, const struct copied *c)
+{
+    json_t *o = json_object();
+
+    for (; c->column; c++) {
+        _cleanup_free_ char *text = foreign_row_text(row, c->column, MAX_TEXT);
+        int64_t n = foreign_row_i64(row, c->column, -1);
+
+        if (c->is_text && text) {
+            (void)json_object_set_new(o, c->member, json_text_str(text));
+        } else if (!c->is_text && n >= 0) {
+            (void)json_object_set_new(o, c->member, c->is_bool ? json_boolean(n) : json_integer(n));
+        }
+    }
+    return o;
+}
+
+struct setting_import {
+    struct import *im;
+    const struct source *source;
+};
+
+static int add_setting(void *arg, const struct foreign_row *row, struct error *err)
+{
+    const struct setting_import *s = arg;
+    _cleanup_free_ char *host = read_host(row, "container_id");
+    _cleanup_free_ char *name = foreign_row_text(row, "container_name", MAX_NAME), *data = NULL;
+    _cleanup_(host_done) struct host h = {0};
+    const struct container_setting_key key = {
+        .host_id = host, .subject = name, .kind = s->source->kind};
+    json_t *o = copy_members(row, s->source->members);
+    size_t n = json_object_size(o);
+
+    data = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    if (n == 0)
+        return 0; /* the kind is not set in this row */
+    if (!name || !host || hosts_get(s->im->to, host, &h, NULL) < 0) {
+        import_refuse(s->im, IMPORT_CONTAINER_SETTINGS, name,
+                      name ? "its host is not here" : "the name of the container is missing");
+        return 0;
+    }
+    return store_setting(s->im, &key, data, err);
+}
+
+/* Adds a tag to a JSON array in text form. NULL: there are too many, or it has the tag already. */
+static char *append_tag(const char *tags, const char *tag)
+{
+    json_t *list = json_loads(tags ? tags : "[]", 0, NULL), *known;
+    char *text = NULL;
+    bool is_new = json_is_array(list) && json_array_size(list) < MAX_TAGS;
+    size_t i;
+
+    json_array_foreach(list, i, known)
+    {
+        is_new &= !str_eq(json_string_value(known), tag);
+    }
+    if (is_new && json_array_append_new(list, json_text_str(tag)) == 0)
+        text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
+static int tag_host(struct import *im, const char *id, const char *tag, struct error *err)
+{
+    _cleanup_(host_done) struct host h = {0};
+    char *tags;
+
+    if (!id || hosts_get(im->to, id, &h, NULL) < 0) {
+        import_refuse(im, IMPORT_HOST_TAGS, tag, "its host is not here");
+        return 0;
+    }
+    tags = append_tag(h.tags, tag);
+    if (!tags)
+        return import_note(im, IMPORT_HOST_TAGS, tag, -EEXIST, err);
+    free(h.tags);
+    h.tags = tags;
+    return import_note(im, IMPORT_HOST_TAGS, tag, hosts_update(im->to, &h, err), err);
+}
+
+static int tag_container(struct import *im,
+                         const struct foreign_row *row,
+                         const char *host,
+                         const char *tag,
+                         struct error *err)
+{
+    _cleanup_free_ char *project = foreign_row_text(row, "compose_project", MAX_NAME);
+    _cleanup_free_ char *service = foreign_row_text(row, "compose_service", MAX_NAME);
+    _cleanup_free_ char *name = foreign_row_text(row, "container_name_at_attach", MAX_NAME);
+    _cleanup_free_ char *known = NULL, *data = NULL;
+    _cleanup_(host_done) struct host h = {0};
+    char subject[CONTAINER_SUBJECT_SIZE];
+    struct container_setting_key key = {
+        .host_id = host, .subject = subject, .kind = CONTAINER_TAGS};
+
+    (void)container_subject_make(subject, project, service, find_number(name), name);
+    if (!host || subject[0] == '\0' || hosts_get(im->to, host, &h, NULL) < 0) {
+        import_refuse(im, IMPORT_CONTAINER_SETTINGS, tag,
+                      "the container of this tag has no name, or its host is not here");
+        return 0;
+    }
+    (void)container_settings_get(im->to, &key, &known, NULL); /* none: the first tag */
+    data = append_tag(known, tag);
+    if (!data)
+        return import_note(im, IMPORT_CONTAINER_SETTINGS, subject, -EEXIST, err);
+    return import_note(im, IMPORT_CONTAINER_SETTINGS, subject,
+                       container_settings_set(im->to, &key, data, im->now_ms, err), err);
+}
+
+static int add_tag(void *arg, const struct foreign_row *row, struct error *err)
+{
+    _cleanup_free_ char *tag = foreign_row_text(row, "tag_name", MAX_TAG);
+    _cleanup_free_ char *type = foreign_row_text(row, "subject_type", MAX_TAG);
+    _cleanup_free_ char *id = foreign_row_text(row, "subject_id", MAX_ID);
+    _cleanup_free_ char *host = foreign_row_text(row, "host_id_at_attach", MAX_ID);
+    struct import *im = arg;
+    char *colon = id ? strchr(id, ':') : NULL;
+
+    if (!tag || !id) {
+        import_refuse(im, IMPORT_CONTAINER_SETTINGS, tag, "a tag without text or without object");
+        return 0;
+    }
+    if (str_eq(type, "host"))
+        return tag_host(im, id, tag, err);
+    if (colon)
+        *colon = '\0';
+    return tag_container(im, row, host ? host : id, tag, err);
+}
+
+int import_settings(struct import *im, struct error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < ARRAY_LEN(sources); i++) {
+        r = foreign_file_has(im->from, sources[i].table, err);
+        if (r > 0) {
+            r = foreign_file_each(im->from, sources[i].sql, MAX_ROWS, add_setting,
+                                  &(struct setting_import){im, &sources[i]}, err);
+        }
+    }
+    if (r >= 0)
+        r = foreign_file_has(im->from, "tag_assignments", err);
+    if (r > 0)
+        r = foreign_file_has(im->from, "tags", err);
+    if (r > 0) {
+        r = foreign_file_each(im->from,
+                              "SELECT a.*, t.name AS tag_name FROM main.tag_assignments AS a "
+                              "JOIN main.tags AS t ON t.id = a.tag_id ORDER BY a.rowid",
+                              MAX_ROWS, add_tag, im, err);
+    }
+    if (r == -EINVAL) {
+        import_refuse(im, IMPORT_HOST_TAGS, "tags", "the tables have other columns than expected");
+        r = 0;
+    }
+    return r;
+}

@@ -1,0 +1,262 @@
+#include "base/alloc.h"
+#include "base/macros.h"
+#include "base/str.h"
+#include "server/auth/password.h"
+#include "server/offline/admin.h"
+#include "server/sqlite/query.h"
+#include "server/store/agents.h"
+#include "server/store/container_settings.h"
+#include "server/store/events.h"
+#include "server/store/fixture.h"
+#include "server/store/foreign_file.h"
+#include "server/store/hosts.h"
+#include "server/store/identities.h"
+#include "server/store/secret.h"
+#include "server/store/users.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AGENT "7b4c1f3e-0000-4000-8000-0123456789ab"
+#define KEY   "dockmon_0123456789012345678901234567890123456789012"
+
+static const char today[] =
+    "CREATE TABLE docker_hosts (id TEXT PRIMARY KEY, name TEXT, url TEXT, is_active BOOLEAN, "
+    " engine_id TEXT, created_at DATETIME);"
+    "INSERT INTO docker_hosts VALUES ('h1', 'alpha', 'agent://', 1, 'E1', '2025-01-02 03:04:05');"
+    "INSERT INTO docker_hosts VALUES ('h2', 'direct', 'tcp://10.0.0.2:2376', 1, 'E2', NULL);"
+    "INSERT INTO docker_hosts VALUES ('h3', x'00ff', 'agent://', 1, 'E3', NULL);"
+    "CREATE TABLE agents (id TEXT PRIMARY KEY, host_id TEXT, engine_id TEXT, version TEXT, "
+    " proto_version TEXT, capabilities JSON, force_unique BOOLEAN);"
+    "INSERT INTO agents VALUES ('" AGENT "', 'h1', 'E1', '1.2', '1.1', '\"{}\"', 0);"
+    "INSERT INTO agents VALUES ('other', 'h2', 'E2', '1.2', '1.1', '{}', 0);"
+    "CREATE TABLE custom_groups (id INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE user_group_memberships (user_id INTEGER, group_id INTEGER);"
+    "INSERT INTO user_group_memberships VALUES (1, 1), (2, 3), (2, 2);"
+    "CREATE TABLE api_keys (id INTEGER PRIMARY KEY, name TEXT, key_hash TEXT, key_prefix TEXT, "
+    " group_id INTEGER, allowed_ips TEXT, expires_at DATETIME, revoked_at DATETIME);"
+    "INSERT INTO api_keys VALUES (2, 'revoked', printf('%064d', 2), 'dockmon_', 1, NULL, NULL, "
+    " '2025-01-01 00:00:00');"
+    "INSERT INTO api_keys VALUES (3, 'expired', printf('%064d', 3), 'dockmon_', 1, NULL, "
+    " '2025-01-01 00:00:00.123456', NULL);"
+    "INSERT INTO api_keys VALUES (4, 'short', 'abc', 'dockmon_', 1, NULL, NULL, NULL);"
+    "INSERT INTO api_keys VALUES (5, 'limited', printf('%064d', 5), 'dockmon_', 1, '10.0.0.0/8', "
+    " NULL, NULL);"
+    "CREATE TABLE tags (id TEXT PRIMARY KEY, name TEXT);"
+    "INSERT INTO tags VALUES ('t1', 'prod'), ('t2', 'web');"
+    "CREATE TABLE tag_assignments (tag_id TEXT, subject_type TEXT, subject_id TEXT, "
+    " compose_project TEXT, compose_service TEXT, host_id_at_attach TEXT, "
+    " container_name_at_attach TEXT);"
+    "INSERT INTO tag_assignments VALUES ('t1', 'host', 'h1', NULL, NULL, NULL, NULL);"
+    "INSERT INTO tag_assignments VALUES ('t1', 'container', 'h1:0123456789ab', 'shop', 'db', 'h1', "
+    " 'shop-db-2');"
+    "INSERT INTO tag_assignments VALUES ('t1', 'container', 'h1:1123456789ab', NULL, NULL, NULL, "
+    " 'lone');"
+    "INSERT INTO tag_assignments VALUES ('t2', 'container', 'h1:1123456789ab', NULL, NULL, NULL, "
+    " 'lone');"
+    "CREATE TABLE auto_restart_configs (id INTEGER PRIMARY KEY, host_id TEXT, container_id TEXT, "
+    " container_name TEXT, enabled BOOLEAN, max_retries INTEGER, retry_delay INTEGER);"
+    "INSERT INTO auto_restart_configs VALUES (1, 'h1', '1123456789ab', 'lone', 1, 3, 30);"
+    "INSERT INTO auto_restart_configs VALUES (2, 'h2', '1123456789ab', 'away', 1, 3, 30);"
+    "CREATE TABLE container_desired_states (id INTEGER PRIMARY KEY, host_id TEXT, container_id "
+    " TEXT, container_name TEXT, desired_state TEXT, web_ui_url TEXT);"
+    "INSERT INTO container_desired_states VALUES (1, 'h1', '1123456789ab', 'lone', 'should_run', "
+    " 'http://lone');"
+    "CREATE TABLE container_updates (container_id TEXT, host_id TEXT, container_name TEXT, "
+    " floating_tag_mode TEXT, auto_update_enabled BOOLEAN, update_policy TEXT);"
+    "INSERT INTO container_updates VALUES ('h1:1123456789ab', 'h1', 'lone', 'minor', 1, NULL);"
+    "CREATE TABLE event_logs (id INTEGER PRIMARY KEY, category TEXT, event_type TEXT, severity "
+    " TEXT, host_id TEXT, title TEXT, timestamp DATETIME, details JSON);"
+    "INSERT INTO event_logs VALUES (1, 'container', 'died', 'odd', 'h1', 'lone died', "
+    " '2025-01-02 03:04:05.678901', 'no JSON');"
+    "INSERT INTO event_logs VALUES (2, 'container', 'died', 'info', 'h1', 'lone died', 17, NULL);"
+    "CREATE TABLE registry_credentials (id INTEGER);"
+    "CREATE TABLE zebra (id INTEGER);";
+
+/* Neither groups nor agents, and a view where a table is expected. */
+static const char seed[] =
+    "CREATE TABLE docker_hosts (id TEXT PRIMARY KEY, name TEXT, url TEXT);"
+    "INSERT INTO docker_hosts VALUES ('h1', 'alpha', 'agent://');"
+    "CREATE VIEW event_logs AS SELECT 1 AS id, '2025-01-02 03:04:05' AS timestamp;"
+    "CREATE TABLE tags (id TEXT); CREATE TABLE tag_assignments (tag_id TEXT);";
+
+static const char users[] =
+    "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, password_hash TEXT, "
+    " must_change_password BOOLEAN);";
+
+static void exec(struct db *d, const char *sql)
+{
+    struct error err = ERROR_INIT;
+
+    if (db_exec(d, sql, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static void add_user(struct db *d, int id, const char *name, const char *hash)
+{
+    _cleanup_free_ char *sql = xasprintf("INSERT INTO users VALUES (%d, '%s', '%s', 0)", id, name,
+                                         hash);
+
+    exec(d, sql);
+}
+
+static char *create_file(const struct fixture *f, const char *schema)
+{
+    _cleanup_(db_closep) struct db *d = NULL;
+    char *path = fixture_path(f, "source.db");
+    char hash[PASSWORD_HASH_SIZE];
+
+    assert_int_equal(db_open_file(&d, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL), 0);
+    exec(d, schema);
+    exec(d, users);
+    assert_int_equal(password_hash("secret word", hash, NULL), 0);
+    add_user(d, 1, "admin", hash);
+    add_user(d, 2, "bob", hash);
+    add_user(d, 3, "costly", "$argon2id$v=19$m=999999,t=2,p=1$abcdabcd$abcdabcd");
+    add_user(d, 4, "old", "$2b$12$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuabcdefghijk");
+    if (str_eq(schema, today)) {
+        char key_hash[SECRET_HASH_SIZE];
+        _cleanup_free_ char *sql = NULL;
+
+        secret_hash(KEY, key_hash);
+        sql = xasprintf("INSERT INTO api_keys (id, name, key_hash, key_prefix, group_id) VALUES "
+                        "(1, 'ci', '%s', 'dockmon_01234', 2)",
+                        key_hash);
+        exec(d, sql);
+    }
+    return path;
+}
+
+static int run_import(const struct fixture *f, const char *flag, char *file)
+{
+    char word[] = "import-dockmon";
+    _cleanup_free_ char *option = xstrdup(flag), *dir = xstrdup(f->dir);
+    char *argv[] = {word, option, file, NULL};
+
+    return admin_run(3, argv, dir);
+}
+
+static void expect_setting(struct db *s,
+                           enum container_setting_kind kind,
+                           const char *subject,
+                           const char *data)
+{
+    const struct container_setting_key key = {.host_id = "h1", .subject = subject, .kind = kind};
+    _cleanup_free_ char *got = NULL;
+
+    assert_int_equal(container_settings_get(s, &key, &got, NULL), 0);
+    assert_string_equal(got, data);
+}
+
+static void count_row(void *arg, const struct event *e)
+{
+    assert_int_equal(e->at_ms, 1735787045678);
+    assert_string_equal(e->severity, "info");
+    assert_null(e->details);
+    ++*(int *)arg;
+}
+
+static void expect_hosts(struct db *s)
+{
+    _cleanup_(host_done) struct host h = {0}, other = {0};
+    _cleanup_(agent_done) struct agent a = {0}, none = {0};
+
+    assert_int_equal(hosts_get(s, "h1", &h, NULL), 0);
+    assert_string_equal(h.name, "alpha");
+    assert_string_equal(h.tags, "[\"prod\"]");
+    assert_int_equal(h.created_at_ms, 1735787045000);
+    assert_int_not_equal(hosts_get(s, "h2", &other, NULL), 0);
+    assert_int_not_equal(hosts_get(s, "h3", &other, NULL), 0);
+    assert_int_equal(agents_get(s, AGENT, &a, NULL), 0);
+    assert_null(a.token_hash); /* its id is its token */
+    assert_int_not_equal(agents_get(s, "other", &none, NULL), 0);
+}
+
+static void expect_user(struct db *s, const char *name, enum role role)
+{
+    _cleanup_(user_done) struct user u = {0};
+
+    assert_int_equal(users_get_by_name(s, name, &u, NULL), 0);
+    assert_int_equal(u.role, role);
+    assert_true(password_verify("secret word", u.password_hash));
+}
+
+static void expect_all(struct db *s)
+{
+    _cleanup_(identity_row_done) struct identity_row who = {0};
+    char hash[SECRET_HASH_SIZE];
+    int n_events = 0;
+    int64_t n_users = 0;
+
+    expect_hosts(s);
+    expect_user(s, "admin", ROLE_ADMIN);
+    expect_user(s, "bob", ROLE_OPERATOR);
+    assert_int_equal(users_count(s, &n_users, NULL), 0);
+    assert_int_equal(n_users, 2);
+    secret_hash(KEY, hash);
+    assert_int_equal(identities_get_by_key(s, hash, 5, &who, NULL), 0);
+    assert_int_equal(who.role, ROLE_OPERATOR);
+    expect_setting(s, CONTAINER_TAGS, "shop/db/2", "[\"prod\"]");
+    expect_setting(s, CONTAINER_TAGS, "lone", "[\"prod\",\"web\"]");
+    expect_setting(s, CONTAINER_AUTO_RESTART, "lone",
+                   "{\"enabled\":true,\"max_retries\":3,\"retry_delay\":30}");
+    expect_setting(s, CONTAINER_DESIRED_STATE, "lone", "{\"desired_state\":\"should_run\"}");
+    expect_setting(s, CONTAINER_WEB_UI_URL, "lone", "{\"url\":\"http://lone\"}");
+    expect_setting(s, CONTAINER_UPDATE_POLICY, "lone",
+                   "{\"floating_tag_mode\":\"minor\",\"auto_update_enabled\":true}");
+    assert_int_equal(
+        events_list(s, &(struct events_query){.page.limit = 9}, count_row, &n_events, NULL, NULL),
+        0);
+    assert_int_equal(n_events, 1);
+}
+
+static void test_database_is_taken_over_once(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = create_file(f, today);
+    int64_t n = 0;
+
+    assert_int_equal(run_import(f, "--dry-run", path), 0);
+    assert_int_equal(users_count(f->store, &n, NULL), 0);
+    assert_int_equal(n, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(run_import(f, "--apply", path), 0);
+        expect_all(f->store);
+    }
+}
+
+static void test_file_of_another_age_or_kind_is_read_as_far_as_possible(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = create_file(f, seed), *other = fixture_path(f, "dockmon.db");
+    int64_t n = 0;
+
+    assert_int_equal(run_import(f, "--apply", path), 0);
+    expect_user(f->store, "bob", ROLE_ADMIN); /* there were no others */
+    assert_int_equal(
+        events_list(f->store, &(struct events_query){.page.limit = 9}, count_row, NULL, &n, NULL),
+        0);
+    assert_int_equal(n, 0);
+    assert_int_equal(run_import(f, "--apply", other), 1); /* our own database */
+}
+
+static void test_import_needs_the_directory_for_itself(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *path = create_file(f, today);
+
+    assert_int_equal(db_lock(f->store, f->dir, NULL), 0);
+    assert_int_equal(run_import(f, "--apply", path), 1);
+    assert_int_equal(run_import(f, "--encryption-key", path), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_database_is_taken_over_once),
+        TEST(test_file_of_another_age_or_kind_is_read_as_far_as_possible),
+        TEST(test_import_needs_the_directory_for_itself),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * Reads tables of a SQLite file that another program has written (import/). The file is opened
+ * read-only and treated as hostile: only real tables are read, never views; values of another type
+ * than asked for, longer ones and texts that are not UTF-8 count as absent; columns that the file
+ * does not have, too.
+ */
+
+#include "server/store/store.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct foreign_row;
+
+/* The caller closes *ret with db_close(). */
+int foreign_file_open(struct db **ret, const char *path, struct error *err) _nodiscard_;
+
+/* Returns 1 when the file has a table of this name, else 0. */
+int foreign_file_has(struct db *d, const char *table, struct error *err) _nodiscard_;
+typedef void (*foreign_table_fn)(void *arg, const char *name);
+int foreign_file_tables(struct db *d, foreign_table_fn fn, void *arg, struct error *err)
+    _nodiscard_;
+
+/* A negative result ends the reading. */
+typedef int (*foreign_row_fn)(void *arg, const struct foreign_row *row, struct error *err);
+/*
+ * `sql` has static storage. -E2BIG: there are more rows than `max`; -EINVAL: a
+ * column that it names is missing.
+ */
+int foreign_file_each(
+    struct db *d, const char *sql, int64_t max, foreign_row_fn fn, void *arg, struct error *err)
+    _nodiscard_;
+
+/* The text of a column, of at most `max` bytes; to be freed; NULL when absent. */
+char *foreign_row_text(const struct foreign_row *row, const char *column, size_t max);
+int64_t foreign_row_i64(const struct foreign_row *row, const char *column, int64_t absent);
+/* A naive time in UTC, in ms; 0 when absent. */
+int64_t foreign_row_time(const struct foreign_row *row, const char *column);
