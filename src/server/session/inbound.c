@@ -13,6 +13,7 @@
 #include "proto/envelope.h"
 #include "proto/json_text.h"
 #include "proto/stats.h"
+#include "proto/stats_text.h"
 #include "server/session/container_events.h"
 #include "server/session/sample_apply.h"
 
@@ -73,25 +74,33 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         session_close(se, WS_CLOSE_TRY_AGAIN, "Event queue is full");
 }
 
-static void on_container_stats(struct session *se, const json_t *payload, size_t size _unused_)
+static void take_sample(struct session *se, const struct msg_container_stats *m)
 {
-    _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
     struct fleet_host *h = session_host(se);
     struct container_sample sample;
     struct samples batch;
-    struct error err = ERROR_INIT;
 
     if (!h)
         return;
+    se->poll.sample_ms = time_monotonic_ms();
+    if (!sample_apply_container(h, m)) /* unknown until the next list arrives, or a copy */
+        return;
+    if (sample_to_batch(h, m, &sample, &batch))
+        fleet_notify_samples(se->owner->o.fleet, h, &batch);
+}
+
+static void on_container_stats(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
+    struct error err = ERROR_INIT;
+
+    if (!session_host(se))
+        return;
     if (msg_container_stats_decode(payload, &m, &err) < 0) {
         session_complain(se, err.msg, NULL);
-        return;
+    } else {
+        take_sample(se, &m);
     }
-    se->poll.sample_ms = time_monotonic_ms();
-    if (!sample_apply_container(h, &m)) /* unknown until the next list arrives, or a copy */
-        return;
-    if (sample_to_batch(h, &m, &sample, &batch))
-        fleet_notify_samples(se->owner->o.fleet, h, &batch);
 }
 
 static void on_other_event(struct session *se, const json_t *payload _unused_, size_t size _unused_)
@@ -309,6 +318,7 @@ static bool parse_in_job(struct session *se, const char *data, size_t size)
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary)
 {
     struct error err = ERROR_INIT;
+    struct stats_text sample;
     json_t *message;
 
     session_touch(se);
@@ -319,6 +329,10 @@ void session_receive(struct session *se, const char *data, size_t size, bool is_
     }
     if (is_binary) {
         refuse_frame(se, "Binary messages are not understood");
+        return;
+    }
+    if (stats_text_read(data, size, &sample)) { /* most messages of Go agents */
+        take_sample(se, &sample.m);
         return;
     }
     if (parse_in_job(se, data, size))

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/stats.h"
+#include "proto/stats_text.h"
 #include "server/fleet/fleet_listener.h"
 #include "server/session/sample_apply.h"
 #include "server/store/secret.h"
@@ -50,36 +51,44 @@ static void complain(struct channel *c, const char *what)
     log_warn(LOG_FIELDS("host", c->host_id), "stats channel: %s", what);
 }
 
-static void on_message(struct ws_client *socket, const char *data, size_t size, bool is_binary)
+static void take_sample(const struct channel *c, const struct msg_container_stats *m)
 {
-    struct channel *c = channel_of(socket);
-    struct stats_channels *s = c->owner;
-    _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
-    struct fleet_host *h = fleet_find_host(s->fleet, c->host_id);
-    struct error err = ERROR_INIT;
+    struct fleet_host *h = fleet_find_host(c->owner->fleet, c->host_id);
     struct container_sample sample;
     struct samples batch;
-    json_t *message;
-    int r;
 
     if (!h)
         return; /* the host was replaced by another one */
+    if (!sample_apply_container(h, m))
+        return; /* the list with this container has not come yet, or it is a copy */
+    if (sample_to_batch(h, m, &sample, &batch))
+        fleet_notify_samples(c->owner->fleet, h, &batch);
+}
+
+static void on_message(struct ws_client *socket, const char *data, size_t size, bool is_binary)
+{
+    struct channel *c = channel_of(socket);
+    _cleanup_(msg_container_stats_done) struct msg_container_stats m = {0};
+    struct error err = ERROR_INIT;
+    struct stats_text text;
+    json_t *message;
+
+    if (!is_binary && stats_text_read_payload(data, size, &text)) {
+        take_sample(c, &text.m);
+        return;
+    }
     message = is_binary ? NULL : json_text_parse(data, size, MAX_DEPTH, &err);
     if (!message) {
         complain(c, "a message is not valid JSON");
         ws_client_close(socket, WS_CLOSE_POLICY, "Message is not valid JSON");
         return;
     }
-    r = msg_container_stats_decode(message, &m, &err);
-    json_decref(message);
-    if (r < 0) {
+    if (msg_container_stats_decode(message, &m, &err) < 0) {
         complain(c, err.msg);
-        return;
+    } else {
+        take_sample(c, &m);
     }
-    if (!sample_apply_container(h, &m))
-        return; /* the list with this container has not come yet */
-    if (sample_to_batch(h, &m, &sample, &batch))
-        fleet_notify_samples(s->fleet, h, &batch);
+    json_decref(message);
 }
 
 static void on_admitted(struct ws_client *socket)
