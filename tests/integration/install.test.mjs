@@ -172,9 +172,13 @@ test('without root it refuses, or installs for the user; a dry run changes nothi
   assert.equal(dry.code, 0, dry.stderr);
   assert.match(dry.stdout, /would download[^]*would write[^]*would start[^]*nothing was changed/);
   assert.equal((await run('find', [user, '-mindepth', '1'])).stdout, '');
-  const r = await host.sh(line.replace(/\| sh$/, '| sh -s -- --user'), { env });
+  const proxies = { https_proxy: 'http://proxy.invalid:3128', no_proxy: `example.com,${site.server}` };
+  const r = await host.sh(line.replace(/\| sh$/, '| sh -s -- --user'), { env: { ...env, ...proxies } });
   assert.equal(r.code, 0, r.stdout + r.stderr);
   await client.onlineHost();
+  const conf = await readFile(join(user, '.config/dockmon/dockmon-agent.conf'), 'utf8');
+  assert.match(conf, /^HTTPS_PROXY=http:\/\/proxy\.invalid:3128$/m, 'the agent has the proxies of the line');
+  assert.ok(conf.includes(`\nNO_PROXY=${proxies.no_proxy}\n`), conf);
   assert.equal((await stat(join(user, '.config/dockmon/dockmon-agent.conf'))).mode & 0o777, 0o600);
   assert.equal((await host.sh(line.replace(/\| sh$/, '| sh -s -- --user --uninstall'), { env })).code, 0);
   assert.equal((await run('find', [user, '-type', 'f'])).stdout, '');
