@@ -273,6 +273,8 @@ test('host tag, rename and rm, and audit names what was done', async () => {
   await eventually(async () => (await succeeds('hosts')).includes('to-rename'));
   assert.equal(await succeeds('host', 'tag', 'to-rename', 'prod', 'eu'), 'prod\neu\n');
   assert.equal(await succeeds('host', 'tag', 'to-rename', 'eu-', 'shop'), 'prod\nshop\n');
+  assert.equal(await succeeds('host', 'tag', 'to-rename', '+EU'), 'prod\nshop\neu\n');
+  assert.equal(await succeeds('host', 'tag', 'to-rename', '--', '-eu'), 'prod\nshop\n');
   assert.equal(await succeeds('host', 'tag', 'to-rename'), 'prod\nshop\n');
   assert.equal(await succeeds('host', 'rename', 'to-rename', 'renamed'), '');
   assert.match(await succeeds('hosts'), /renamed/);

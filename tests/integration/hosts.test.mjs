@@ -66,6 +66,13 @@ test('changes of name, description and tags survive a restart and a re-registrat
   await Promise.all(many.map((t) => patch(a.hostId, { tags_to_add: [t] }))); // at the same time: all take effect
   assert.equal((await patch(a.hostId, {})).tags.length, 22);
   await patch(a.hostId, { tags_to_remove: many });
+  // DockMon's web UI sends no tags with every change, and all of them in their order when one is moved.
+  for (const tags of [[], null]) assert.deepEqual((await put(a.hostId, { name: 'renamed', tags })).tags, ['db', 'eu']);
+  assert.deepEqual(await patch(a.hostId, { ordered_tags: ['EU', 'Db', 'eu', 'Shop'] }), { tags: ['eu', 'db', 'shop'] });
+  assert.deepEqual(await patch(a.hostId, { tags_to_add: ['SHOP', 'X'], tags_to_remove: ['Eu'] }), { tags: ['db', 'shop', 'x'] });
+  assert.deepEqual((await put(a.hostId, { tags: ['DB', 'db', 'Eu'] })).tags, ['db', 'eu']);
+  assert.deepEqual(await patch(a.hostId, { ordered_tags: [] }), { tags: [] });
+  assert.deepEqual(await patch(a.hostId, { ordered_tags: ['db', 'eu'] }), { tags: ['db', 'eu'] });
   await put(a.hostId, { description: null });
 
   await server.down();

@@ -135,6 +135,15 @@ test('events of a host, of a container and of one operation answer as described'
   await api.call(clients.viewer, 'listEvents', { query: many, status: 422 });
 });
 
+test('suggested tags answer as described', async () => {
+  await api.call(clients.admin, 'changeHostTags', { values: at(), body: { tags_to_add: ['Cellar'] } });
+  assert.deepEqual(await api.call(clients.viewer, 'suggestHostTags', { query: 'q=CELL&limit=5' }), { tags: ['cellar'] });
+  assert.deepEqual(await api.call(clients.viewer, 'suggestTags', { query: 'q=cell' }), { tags: ['cellar'] });
+  const { tags } = await api.call(clients.viewer, 'suggestTags', { query: 'include_derived=true' });
+  for (const tag of ['a', 'b', 'cellar']) assert.ok(tags.includes(tag), tags.join());
+  await api.call(clients.operator, 'changeHostTags', { values: at(), body: { tags_to_remove: ['cellar'] } });
+});
+
 test('batch jobs of DockMon answer as described', async () => {
   const done = async (id) => eventually(async () => (await clients.operator.get(`/api/batch/${id}`)).completed_at);
   const { job_id: id } = await api.call(clients.operator, 'createBatch', { body: { scope: 'container', action: 'check-updates', ids: [`${host}:${container.slice(0, 12)}`] }, status: 201 });

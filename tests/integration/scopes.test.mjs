@@ -38,7 +38,7 @@ async function hand(name) {
       },
     },
   });
-  h.containers = ['web', 'db'].map((team) => containerElement({ name: `${name}-${team}`, labels: { team } }));
+  h.containers = ['web', 'db'].map((team) => containerElement({ name: `${name}-${team}`, labels: { team, 'dockmon.tag': `of-${name}-${team}` } }));
   [h.web, h.db] = h.containers.map((c) => c.Id);
   h.operations = new Proxy({}, {
     get: (_, action) => (fields) =>
@@ -87,6 +87,7 @@ before(async () => {
   const row = /\{"([A-Z]+)",\s+(C\s*)?(?:"([^"]*)")?,?\s*(ROLE_[A-Z]+),[^{}]*(OBJECT_[A-Z_]+),\s*OPERATION_[A-Z_]+\s*\}/g;
   routes = [...source.matchAll(row)].map(([, method, c, path, role, object]) => ({ method, path: (c ? base : '') + (path ?? ''), role, object }));
   assert.equal(routes.length, [...source.matchAll(/^\s+\{"[A-Z]+",/gm)].length, 'a route names its kind of object');
+  for (const [name, h] of Object.entries(hosts)) await admin.call('PATCH', `/api/hosts/${h.hostId}/tags`, { body: { tags_to_add: [`on-${name}`] } });
   seen = {};
   for (const scope of Object.keys(SCOPES)) {
     seen[scope] = [];
@@ -252,6 +253,15 @@ const lists = {
   'GET /api/events/{event}': async (c) => {
     const mine = new Set((await c.get('/api/events?limit=1000')).events.map((e) => e.id));
     for (const e of (await admin.get('/api/events?limit=1000')).events) await c.get(`/api/events/${e.id}`, { status: mine.has(e.id) ? 200 : 404 });
+  },
+  'GET /api/hosts/tags/suggest': async (c, scope) => {
+    assert.deepEqual((await c.get('/api/hosts/tags/suggest')).tags, hostsOf[scope].map((name) => `on-${name}`));
+    assert.deepEqual((await c.get('/api/hosts/tags/suggest?q=ON-B')).tags, hostsOf[scope].includes('beta') ? ['on-beta'] : []);
+  },
+  'GET /api/tags/suggest': async (c, scope) => {
+    assert.deepEqual((await c.get('/api/tags/suggest?q=on-')).tags, hostsOf[scope].map((name) => `on-${name}`));
+    assert.deepEqual((await c.get('/api/tags/suggest?include_derived=true&q=of-')).tags, containersOf[scope].map((name) => `of-${name}`));
+    assert.equal((await c.get('/api/tags/suggest?include_derived=true&limit=1')).tags.length, 1);
   },
   'GET /metrics': async (c, scope) => {
     const text = await (await c.fetch('GET', '/metrics')).text();

@@ -59,19 +59,22 @@ const struct verb verb_host_rename = {
 
 /* --- tag -------------------------------------------------------------------------------------- */
 
-/* "prod" adds a tag, "prod-" removes it, as labels do in other tools of this kind. */
+/*
+ * "prod" and "+prod" add a tag, "prod-" and "-prod" remove it: both notations are in use by tools
+ * of this kind.
+ */
 static json_t *make_tags(const struct args_list *words)
 {
     json_t *add = json_array(), *remove = json_array();
 
     for (size_t i = 1; i < words->n; i++) {
-        size_t n = strlen(words->items[i]);
+        const char *tag = words->items[i];
+        size_t n = strlen(tag);
+        bool has_sign = n > 1 && (tag[0] == '+' || tag[0] == '-');
+        bool has_dash = n > 1 && !has_sign && tag[n - 1] == '-';
 
-        if (n > 1 && words->items[i][n - 1] == '-') {
-            (void)json_array_append_new(remove, json_stringn(words->items[i], n - 1));
-        } else {
-            (void)json_array_append_new(add, json_string(words->items[i]));
-        }
+        (void)json_array_append_new(has_dash || (has_sign && tag[0] == '-') ? remove : add,
+                                    json_stringn(tag + has_sign, n - has_sign - has_dash));
     }
     return json_pack("{s:o, s:o}", "tags_to_add", add, "tags_to_remove", remove);
 }
@@ -110,7 +113,8 @@ const struct verb verb_host_tag = {
     .name = "host tag",
     .usage = "HOST [TAG | TAG-]...",
     .summary = "Add tags to a host, remove those with a dash behind them, and print the tags",
-    .examples = "  dockmon host tag web-1 prod eu\n  dockmon host tag web-1 eu-\n",
+    .examples = "  dockmon host tag web-1 prod +eu\n  dockmon host tag web-1 eu-\n"
+                "  dockmon host tag web-1 -- -eu\n",
     .words = WORDS_ONE_HOST,
     .min_words = 1,
     .max_words = SIZE_MAX,

@@ -131,6 +131,10 @@ void api_events_of_correlation(struct api_call *call);
 void api_events_get(struct api_call *call);
 void api_audit_list(struct api_call *call);
 
+/* tags.c */
+void host_tags_suggest(struct api_call *call);
+void tags_suggest(struct api_call *call);
+
 /* dashboard.c */
 void dashboard_summary_get(struct api_call *call);
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/common/host_name.h"
@@ -115,7 +116,33 @@ static int read_tags(const json_t *tags, struct error *err)
     return 0;
 }
 
-/* Copies the optional members name, description and tags of a PUT into the job's arguments. */
+static bool has_tag(const json_t *tags, const char *tag)
+{
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
+            return true;
+    }
+    return false;
+}
+
+/* Appends the tags in lower case, each of them once, without those of `except`. */
+static void add_tags(json_t *to, const json_t *tags, const json_t *except)
+{
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        _cleanup_free_ char *tag = xstrdup(json_string_value(json_array_get(tags, i)));
+
+        for (char *p = tag; *p; p++)
+            *p = (char)(*p >= 'A' && *p <= 'Z' ? *p | 0x20 : *p);
+        if (!has_tag(except, tag) && !has_tag(to, tag))
+            (void)json_array_append_new(to, json_text_str(tag));
+    }
+}
+
+/*
+ * Copies the optional members name, description and tags of a PUT into the job's arguments. An
+ * empty list keeps the tags: DockMon's web UI sends one with every change of a host. PATCH of the
+ * tags removes them.
+ */
 static int read_put(const json_t *body, struct api_job *job, struct error *err)
 {
     const json_t *tags = json_object_get(body, "tags");
@@ -137,8 +164,13 @@ static int read_put(const json_t *body, struct api_job *job, struct error *err)
     }
     if (r == 0 && tags && !json_is_null(tags)) {
         r = read_tags(tags, err);
-        if (r == 0)
-            job->args[3] = json_dumps(tags, JSON_COMPACT);
+        if (r == 0 && json_array_size(tags) > 0) {
+            json_t *list = json_array();
+
+            add_tags(list, tags, NULL);
+            job->args[3] = json_dumps(list, JSON_COMPACT);
+            json_decref(list);
+        }
     }
     return r;
 }
@@ -171,28 +203,15 @@ void hosts_put(struct api_call *call)
     api_job_start(job);
 }
 
-static bool has_tag(const json_t *tags, const char *tag)
-{
-    for (size_t i = 0; i < json_array_size(tags); i++) {
-        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
-            return true;
-    }
-    return false;
-}
-
 /* Returns the tags `now` without `remove` and with `add`. */
 static json_t *merge_tags(const json_t *now, const json_t *add, const json_t *remove)
 {
-    json_t *next = json_array();
+    json_t *next = json_array(), *except = json_array();
 
-    for (size_t i = 0; i < json_array_size(now); i++) {
-        if (!has_tag(remove, json_string_value(json_array_get(now, i))))
-            (void)json_array_append(next, json_array_get(now, i));
-    }
-    for (size_t i = 0; i < json_array_size(add); i++) {
-        if (!has_tag(next, json_string_value(json_array_get(add, i))))
-            (void)json_array_append(next, json_array_get(add, i));
-    }
+    add_tags(except, remove, NULL);
+    add_tags(next, now, except);
+    add_tags(next, add, NULL);
+    json_decref(except);
     return next;
 }
 
@@ -207,7 +226,8 @@ static int tags_work(struct api_job *job)
 
     r = hosts_get(job->store, job->args[0], &row, &job->err);
     if (r == 0) {
-        now = json_value_column(row.tags, json_array());
+        /* A list of all tags in their order replaces those of the row. */
+        now = json_value_column(job->args[6] ? job->args[6] : row.tags, json_array());
         next = merge_tags(now, add, remove);
         r = read_tags(next, &job->err); /* the result may have too many tags */
         job->args[3] = json_dumps(next, JSON_COMPACT);
@@ -228,9 +248,11 @@ static int check_members(const json_t *body, struct error *err)
 
     json_object_foreach((json_t *)(uintptr_t)body, name, value)
     {
-        if (!str_eq(name, "tags_to_add") && !str_eq(name, "tags_to_remove")) {
+        if (!str_eq(name, "tags_to_add") && !str_eq(name, "tags_to_remove") &&
+            !str_eq(name, "ordered_tags")) {
             return error_set(err, -EDOM,
-                             "unknown member `%s`; known are `tags_to_add` and `tags_to_remove`",
+                             "unknown member `%s`; known are `ordered_tags`, `tags_to_add` and "
+                             "`tags_to_remove`",
                              name);
         }
     }
@@ -241,7 +263,7 @@ void hosts_tags_patch(struct api_call *call)
 {
     struct fleet_host *h = api_host(call, 0);
     struct error err = ERROR_INIT;
-    const json_t *body, *add, *remove;
+    const json_t *body, *add, *remove, *ordered;
     struct api_job *job;
 
     if (!h)
@@ -256,7 +278,9 @@ void hosts_tags_patch(struct api_call *call)
     }
     add = json_object_get(body, "tags_to_add");
     remove = json_object_get(body, "tags_to_remove");
-    if ((add && read_tags(add, &err) < 0) || (remove && read_tags(remove, &err) < 0)) {
+    ordered = json_object_get(body, "ordered_tags");
+    if ((add && read_tags(add, &err) < 0) || (remove && read_tags(remove, &err) < 0) ||
+        (ordered && read_tags(ordered, &err) < 0)) {
         api_fail_error(call, &err);
         return;
     }
@@ -264,6 +288,7 @@ void hosts_tags_patch(struct api_call *call)
     job->args[0] = xstrdup(h->row.id);
     job->args[4] = add ? json_dumps(add, JSON_COMPACT) : NULL;
     job->args[5] = remove ? json_dumps(remove, JSON_COMPACT) : NULL;
+    job->args[6] = ordered ? json_dumps(ordered, JSON_COMPACT) : NULL;
     job->numbers[0] = time_utc_ms();
     job->numbers[1] = 1; /* the response consists of the tags only */
     api_job_start(job);

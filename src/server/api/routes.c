@@ -99,6 +99,8 @@ const struct route routes[] = {
     {"GET",    "/api/audit",                               ROLE_ADMIN,    api_audit_list,       NULL,                0,     0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"GET",    "/api/admin/log-level",                     ROLE_ADMIN,    log_level_get,        NULL,                0,     0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"PUT",    "/api/admin/log-level",                     ROLE_ADMIN,    log_level_put,        "log_level",         SMALL, 0,        OBJECT_GLOBAL,      OPERATION_NONE          },
+    {"GET",    "/api/hosts/tags/suggest",                   ROLE_VIEWER,   host_tags_suggest,    NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },
+    {"GET",    "/api/tags/suggest",                         ROLE_VIEWER,   tags_suggest,         NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },
     {"GET",    "/api/dashboard/summary",                   ROLE_VIEWER,   dashboard_summary_get, NULL,               0,     0,        OBJECT_LIST,        OPERATION_NONE          },
     {"GET",    "/api/settings",                            ROLE_VIEWER,   api_settings_get,     NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"PUT",    "/api/settings",                            ROLE_VIEWER,   api_settings_put,     "settings",          SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },

@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 _Static_assert(SCOPE_MAX_RULES <= 32, "a scope_view has 32 bits");
 
+/* Tags are kept in lower case; rules and tags of earlier versions may have capitals. */
 static bool has_tag(const struct fleet_host *h, const char *tag)
 {
     json_auto_t *tags = h->row.tags ? json_loads(h->row.tags, 0, NULL) : NULL;
 
     for (size_t i = 0; i < json_array_size(tags); i++) {
-        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
+        const char *own = json_string_value(json_array_get(tags, i));
+
+        if (own && strcasecmp(own, tag) == 0)
             return true;
     }
     return false;

@@ -72,6 +72,7 @@ static void test_scope_allows_by_host_tag_and_label(void **state)
         {"host=h1",                           NULL,           "h2", NULL,            web,            false, false, false},
         {"host=h1\nhost=h2",                  NULL,           "h2", NULL,            none,           true,  true,  true },
         {"tag=prod",                          NULL,           "h1", "[\"prod\"]",    none,           true,  true,  true },
+        {"tag=Prod",                          NULL,           "h1", "[\"prod\"]",    none,           true,  true,  true },
         {"tag=prod",                          NULL,           "h1", "[\"pro\"]",     none,           false, false, false},
         {"tag=prod",                          NULL,           "h1", NULL,            none,           false, false, false},
         {"tag=prod",                          NULL,           "h1", "broken",        none,           false, false, false},

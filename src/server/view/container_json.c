@@ -126,9 +126,9 @@ static void append_tag(json_t *tags, const char *prefix, const char *value)
         (void)json_array_append_new(tags, json_text_str(tag));
 }
 
-/* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
-static json_t *make_tags_json(const json_t *labels)
+json_t *container_tags(const struct fleet_container *c)
 {
+    const json_t *labels = c->labels;
     _cleanup_free_ char *own = xstrdup(get_text(labels, "dockmon.tag"));
     json_t *tags = json_array();
     char *rest = own;
@@ -257,7 +257,7 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
                               json_value_string(get_text(c->labels, COMPOSE_PROJECT)));
     (void)json_object_set_new(o, "compose_service",
                               json_value_string(get_text(c->labels, COMPOSE_SERVICE)));
-    (void)json_object_set_new(o, "tags", make_tags_json(c->labels));
+    (void)json_object_set_new(o, "tags", container_tags(c));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
     set_addresses(o, raw);
     return o;
