@@ -217,6 +217,7 @@ test('users, sessions and keys answer as described', async () => {
   await api.call(new Client(server, { key: key.key }), 'getMe', { status: 403 }); // not from here
   await api.call(clients.operator, 'createApiKey', { body: { name: 'up', role: 'admin' }, status: 403 });
   await api.call(clients.admin, 'listApiKeys');
+  await api.call(clients.admin, 'updateApiKey', { values: { key: key.id }, body: { name: 'k2', description: 'x' } });
   await api.call(clients.admin, 'deleteApiKey', { values: { key: key.id } });
   await api.call(clients.admin, 'deleteApiKey', { values: { key: key.id }, status: 404 });
 });
@@ -327,7 +328,7 @@ function* spoilt(schema, example) {
 test('the limits of bodies agree with the file', async () => {
   for (const o of api.operations.filter((x) => x.requestBody)) {
     const { schema, example } = o.requestBody.content['application/json'];
-    const values = at({ user: 1 });
+    const values = at({ user: 1, key: 1 });
     const who = o.operationId === 'changePassword' ? session : clients.admin;
     for (const [why, body] of spoilt(schema, example)) {
       if (body === undefined || JSON.stringify(body).length > o['x-max-body']) continue;

@@ -218,6 +218,39 @@ test('users and groups have the members and routes of DockMon', async () => {
   await rm(home, { recursive: true });
 });
 
+test('API keys have the members of DockMon, and can be changed', async () => {
+  const path = '/api/v2/api-keys';
+  const p = await person('keymaker', 'operator');
+  const made = await p.session.post(path, { name: 'shaped', group_id: 3, description: 'for a test', expires_days: 2 });
+  assert.ok(made.message && made.key.startsWith(`${made.key_prefix}`) && made.key_prefix.startsWith('dockmon_'));
+  const find = async () => (await p.session.get(path)).find((k) => k.id === made.id);
+  const listed = await find();
+  assert.deepEqual(
+    [listed.role, listed.group_id, listed.group_name, listed.description, listed.created_by_username, listed.revoked_at, listed.usage_count, listed.last_used_at],
+    ['viewer', 3, 'Read Only', 'for a test', 'keymaker', null, 0, null]);
+  const key = new Client(server, { key: made.key });
+  await key.get('/api/hosts');
+  assert.equal((await find()).usage_count, 1);
+
+  const patch = (body, status = 200, c = p.session, id = made.id) => c.call('PATCH', `${path}/${id}`, { body, status });
+  const changed = await patch({ name: 'renamed', allowed_ips: '10.0.0.0/8' });
+  assert.deepEqual([changed.name, changed.description, changed.allowed_ips, changed.expires_at], ['renamed', 'for a test', '10.0.0.0/8', listed.expires_at]);
+  await key.get('/api/hosts', { status: 403 });
+  assert.deepEqual([(await patch({ allowed_ips: null, description: '' })).allowed_ips, (await find()).description], [null, null]);
+  await patch({ allowed_ips: '127.0.0.1' }, 403, key); // it has limits
+  const free = new Client(server, { key: (await p.session.post(path, { name: 'free', role: 'viewer' })).key });
+  const strong = await p.session.post(path, { name: 'strong', role: 'operator' });
+  await patch({ name: 'weakened' }, 403, free, strong.id);
+  const child = await free.post(path, { name: 'kept', role: 'viewer' });
+  await patch({ allowed_ips: '127.0.0.1' }, 403, p.session, child.id);
+  const other = await person('keytaker', 'viewer');
+  await patch({ name: 'taken' }, 404, other.session);
+  for (const bad of [{ name: '' }, { name: 5 }, { description: 'x'.repeat(501) }, { allowed_ips: 'everywhere' }]) await patch(bad, 422);
+  await patch({ name: 'free' }, 409);
+  for (const bad of [{ group_id: 4 }, { group_id: 1, role: 'viewer' }, {}]) await p.session.post(path, { name: 'bad', ...bad }, { status: 422 });
+  await p.session.post(path, { name: 'bad', group_id: 1 }, { status: 403 });
+});
+
 test('users cannot delete or demote themselves or the last admin', async () => {
   const me = (await admin.get('/api/v2/users')).users.find((u) => u.username === 'admin');
   const { key } = await admin.post('/api/v2/api-keys', { name: 'mine', role: 'admin' });

@@ -52,6 +52,7 @@ void event_sort_order_post(struct api_call *call);
 /* keys.c */
 void keys_list(struct api_call *call);
 void keys_create(struct api_call *call);
+void keys_patch(struct api_call *call);
 void keys_delete(struct api_call *call);
 
 /* agents.c */

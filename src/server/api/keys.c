@@ -1,5 +1,5 @@
 /*
- * /api/v2/api-keys: list, create and delete. A key never has more rights than its creator, and does
+ * /api/v2/api-keys: list, create, change and delete. A key never has more rights than its creator, and does
  * not outlive it: role, scope, networks and expiry are inherited or narrowed. Its secret is
  * returned once and stored hashed.
  */
@@ -10,10 +10,13 @@
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/api/role_body.h"
 #include "server/api/scope_body.h"
+#include "server/rights/groups.h"
 #include "server/store/api_keys.h"
 #include "server/store/identities.h"
 #include "server/store/secret.h"
+#include "server/store/users.h"
 #include "server/view/json_values.h"
 #include "server/view/scope_json.h"
 
@@ -24,20 +27,35 @@ static json_t *make_id(int64_t id)
     return id ? json_integer(id) : json_null();
 }
 
-static json_t *make_key_json(const struct api_key *k)
+/* Deleting a key is the only way to revoke it, so a key in the list never is. */
+static json_t *make_key_json(struct db *s, const struct api_key *k)
 {
-    return json_pack(
-        "{s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)k->id, "name",
-        json_text_str(k->name), "prefix", json_text_str(k->prefix), "role", role_name(k->role),
-        "created_at", json_value_time(k->created_at_ms), "last_used_at",
-        json_value_time(k->last_used_at_ms), "expires_at", json_value_time(k->expires_at_ms),
-        "allowed_ips", json_value_string(k->networks), "scope", scope_json(k->scope), "user_id",
+    const struct group *group = group_of_role(k->role);
+    struct user owner = {0};
+    json_t *o;
+
+    if (k->created_by && users_get(s, k->created_by, &owner, NULL) < 0)
+        owner = (struct user){0}; /* it was just deleted */
+    o = json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:s, s:o, s:o, s:I, s:o, s:n, s:o, s:o, s:o, s:o}",
+        "id", (json_int_t)k->id, "name", json_text_str(k->name), "description",
+        json_value_string(k->description), "prefix", json_text_str(k->prefix), "key_prefix",
+        json_text_str(k->prefix), "group_id", (json_int_t)group->id, "group_name",
+        json_text_str(group->name), "created_by_username", json_value_string(owner.name), "role",
+        role_name(k->role), "created_at", json_value_time(k->created_at_ms), "last_used_at",
+        json_value_time(k->last_used_at_ms), "usage_count", (json_int_t)k->usage_count,
+        "expires_at", json_value_time(k->expires_at_ms), "revoked_at", "allowed_ips",
+        json_value_string(k->networks), "scope", scope_json(k->scope), "user_id",
         make_id(k->created_by), "parent_id", make_id(k->parent_id));
+    user_done(&owner);
+    return o;
 }
 
 static void append_key(void *arg, const struct api_key *k)
 {
-    (void)json_array_append_new(arg, make_key_json(k));
+    struct api_job *job = arg;
+
+    (void)json_array_append_new(job->result, make_key_json(job->store, k));
 }
 
 /* Admins see and delete all keys, others those of their own. A key with limits only has itself and
@@ -56,7 +74,7 @@ static int list_work(struct api_job *job)
     struct api_keys_owner owner = get_owner(&job->who);
 
     job->result = json_array();
-    return api_keys_each(job->store, &owner, append_key, job->result, &job->err);
+    return api_keys_each(job->store, &owner, append_key, job, &job->err);
 }
 
 void keys_list(struct api_call *call)
@@ -65,7 +83,7 @@ void keys_list(struct api_call *call)
 }
 
 /* The members of job->args. */
-enum { KEY_NAME, KEY_NETWORKS, KEY_SCOPE, KEY_SESSION_HASH };
+enum { KEY_NAME, KEY_NETWORKS, KEY_SCOPE, KEY_DESCRIPTION, KEY_SESSION_HASH };
 
 /* A session may have ended while the job was waiting, for example because the password was reset,
  * and a key that is created after that would survive the reset. A key that has ended has no row. */
@@ -127,6 +145,7 @@ static int create_key(struct db *s, void *arg, struct error *err)
         .expires_at_ms = job->numbers[2],
         .networks = job->args[KEY_NETWORKS],
         .scope = job->args[KEY_SCOPE],
+        .description = job->args[KEY_DESCRIPTION],
     };
     int r;
 
@@ -140,7 +159,7 @@ static int create_key(struct db *s, void *arg, struct error *err)
     if (r == 0)
         r = api_keys_create(s, &spec, &c->key, &row, err);
     if (r == 0)
-        job->result = make_key_json(&row);
+        job->result = make_key_json(s, &row);
     api_key_done(&row);
     return r;
 }
@@ -151,8 +170,11 @@ static int create_work(struct api_job *job)
     int r;
 
     r = db_tx(job->store, create_key, &c, &job->err);
-    if (r == 0)
+    if (r == 0) {
         (void)json_object_set_new(job->result, "key", json_text_str(c.key));
+        (void)json_object_set_new(job->result, "message",
+                                  json_text_str("Keep this key: it is not shown again"));
+    }
     secret_free(c.key);
     return r;
 }
@@ -177,26 +199,43 @@ static int read_networks(const json_t *body, char **ret, struct error *err)
     return 0;
 }
 
+/* Absent, null or empty means none. */
+static int read_description(const json_t *body, char **ret, struct error *err)
+{
+    const json_t *v = json_object_get(body, "description");
+    const char *text = NULL;
+    int r;
+
+    if (!v || json_is_null(v))
+        return 0;
+    r = api_body_string(body, "description", API_KEY_MAX_DESCRIPTION, &text, err);
+    if (r == 0 && *text)
+        *ret = xstrdup(text);
+    return r;
+}
+
 static int read_key(struct api_call *call, struct api_job *job, struct error *err)
 {
-    const char *name = NULL, *role_text = NULL;
     const json_t *body, *days;
-    enum role role;
+    const char *name = NULL;
+    enum role role = ROLE_NONE;
     int r;
 
     r = api_body(call, &body, err);
     if (r == 0)
         r = api_body_string(body, "name", API_KEY_MAX_NAME, &name, err);
     if (r == 0)
-        r = api_body_string(body, "role", 16, &role_text, err);
+        r = api_body_role(body, &role, err);
+    if (r == 0)
+        r = read_description(body, &job->args[KEY_DESCRIPTION], err);
     if (r < 0)
         return r;
-    if (role_parse(role_text, &role) < 0)
-        return error_set(err, -EDOM, "`role` must be viewer, operator or admin");
+    if (role == ROLE_NONE)
+        return error_set(err, -EDOM, "`role` or `group_id` is required");
     if (role > call->who.role) {
         return error_set(err, -EACCES,
                          "Permission denied: a key of role %s would exceed your own role, %s",
-                         role_text, role_name(call->who.role));
+                         role_name(role), role_name(call->who.role));
     }
     days = json_object_get(body, "expires_days");
     if (days && !json_is_null(days) &&
@@ -288,5 +327,95 @@ void keys_delete(struct api_call *call)
     }
     job = api_job_new(call, delete_work, delete_done);
     job->numbers[0] = (int64_t)id;
+    api_job_start(job);
+}
+
+/* --- changes --- */
+
+enum { HAS_NETWORKS = 1, HAS_DESCRIPTION }; /* in job->numbers, after the id */
+
+static void replace(char **to, char **from)
+{
+    free(*to);
+    *to = TAKE_PTR(*from);
+}
+
+static int update_key(struct db *s, void *arg, struct error *err)
+{
+    struct api_job *job = arg;
+    struct api_keys_owner owner = get_owner(&job->who);
+    struct api_key row = {0};
+    int r = check_role(job, &owner);
+
+    if (r == 0)
+        r = api_keys_get(s, job->numbers[0], &row, err);
+    if (r == 0 && job->numbers[HAS_NETWORKS] && row.parent_id) {
+        r = error_set(
+            err, -EACCES,
+            "Permission denied: a key that was created with another key keeps its networks");
+    }
+    if (r == 0) {
+        if (job->args[KEY_NAME])
+            replace(&row.name, &job->args[KEY_NAME]);
+        if (job->numbers[HAS_NETWORKS])
+            replace(&row.networks, &job->args[KEY_NETWORKS]);
+        if (job->numbers[HAS_DESCRIPTION])
+            replace(&row.description, &job->args[KEY_DESCRIPTION]);
+        r = api_keys_update(s, &row, &owner, err);
+    }
+    if (r == 0)
+        job->result = make_key_json(s, &row);
+    api_key_done(&row);
+    return r;
+}
+
+static int update_work(struct api_job *job)
+{
+    return db_tx(job->store, update_key, job, &job->err);
+}
+
+static int read_update(struct api_call *call, struct api_job *job, struct error *err)
+{
+    const char *name = NULL;
+    const json_t *body;
+    int r;
+
+    r = api_body(call, &body, err);
+    if (r == 0 && !json_is_null(json_object_get(body, "name")) && json_object_get(body, "name"))
+        r = api_body_string(body, "name", API_KEY_MAX_NAME, &name, err);
+    if (r == 0)
+        r = read_description(body, &job->args[KEY_DESCRIPTION], err);
+    if (r == 0)
+        r = read_networks(body, &job->args[KEY_NETWORKS], err);
+    if (r < 0)
+        return r;
+    job->args[KEY_NAME] = xstrdup(name);
+    job->numbers[HAS_NETWORKS] = json_object_get(body, "allowed_ips") != NULL;
+    job->numbers[HAS_DESCRIPTION] = json_object_get(body, "description") != NULL;
+    return 0;
+}
+
+/* A key with limits could free itself of its networks. */
+void keys_patch(struct api_call *call)
+{
+    struct error err = ERROR_INIT;
+    struct api_job *job;
+    uint64_t id;
+
+    if (parse_u64(api_param(call, 0), INT64_MAX, &id) < 0) {
+        api_fail_code(call, CODE_INVALID_ARGUMENT, "Invalid API key id: it must be a number");
+        return;
+    }
+    job = api_job_new(call, update_work, delete_done);
+    job->numbers[0] = (int64_t)id;
+    if (read_update(call, job, &err) == 0 && identity_is_limited_key(&call->who)) {
+        (void)error_set(&err, -EACCES,
+                        "Permission denied: an API key with limits cannot change API keys");
+    }
+    if (err.code < 0) {
+        api_fail_error(call, &err);
+        api_job_free(job);
+        return;
+    }
     api_job_start(job);
 }

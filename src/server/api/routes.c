@@ -42,6 +42,7 @@ const struct route routes[] = {
     {"GET",    "/api/v2/groups",                                  ROLE_VIEWER,   groups_list,          NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/api-keys",                         ROLE_VIEWER,   keys_list,            NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/v2/api-keys",                         ROLE_VIEWER,   keys_create,          "apikey_create",     SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"PATCH",  "/api/v2/api-keys/{key}",                   ROLE_VIEWER,   keys_patch,           "apikey_update",     SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"DELETE", "/api/v2/api-keys/{key}",                   ROLE_VIEWER,   keys_delete,          "apikey_delete",     SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/agent/generate-token",                ROLE_ADMIN,    agents_token_post,    "token_create",      SMALL, 0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"GET",    "/api/agent/list",                          ROLE_VIEWER,   agents_list,          NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },

@@ -9,7 +9,7 @@
 
 #define COLUMNS                                                                          \
     "id, name, prefix, coalesce(created_by, 0), coalesce(parent_id, 0), created_at_ms, " \
-    "last_used_at_ms, expires_at_ms, networks, scope, role"
+    "last_used_at_ms, expires_at_ms, networks, scope, description, usage_count, role"
 
 /* A list of ids before, and a condition of, statements for the keys of a struct api_keys_owner. */
 #define WITH_DERIVED                                     \
@@ -23,6 +23,7 @@
 
 enum stmt {
     STMT_INSERT,
+    STMT_UPDATE,
     STMT_DELETE,
     STMT_DELETE_USER,
     STMT_GET,
@@ -35,13 +36,17 @@ enum stmt {
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] =
         "INSERT INTO api_keys (name, key_hash, prefix, role, created_by, parent_id, "
-        "created_at_ms, expires_at_ms, networks, scope) VALUES (:name, :key_hash, :prefix, :role, "
-        ":created_by, :parent_id, :created_at_ms, :expires_at_ms, :networks, :scope)",
+        "created_at_ms, expires_at_ms, networks, scope, description) VALUES (:name, :key_hash, "
+        ":prefix, :role, :created_by, :parent_id, :created_at_ms, :expires_at_ms, :networks, "
+        ":scope, :description)",
+    [STMT_UPDATE] = WITH_DERIVED "UPDATE api_keys SET name = :name, description = :description, "
+                                 "networks = :networks WHERE id = :id AND " IS_OWN,
     [STMT_DELETE] = WITH_DERIVED "DELETE FROM api_keys WHERE id = :id AND " IS_OWN,
     [STMT_DELETE_USER] = "DELETE FROM api_keys WHERE created_by = :user",
     [STMT_GET] = "SELECT " COLUMNS " FROM api_keys WHERE id = :id",
     [STMT_EACH] = WITH_DERIVED "SELECT " COLUMNS " FROM api_keys WHERE " IS_OWN " ORDER BY name",
-    [STMT_TOUCH] = "UPDATE api_keys SET last_used_at_ms = :now WHERE id = :id",
+    [STMT_TOUCH] = ("UPDATE api_keys SET last_used_at_ms = :now, "
+                    "usage_count = usage_count + 1 WHERE id = :id"),
     [STMT_OF_USER] = ("SELECT count(*) FROM api_keys WHERE created_by IS :user "
                       "AND (:user IS NOT NULL OR parent_id IS NOT NULL)"),
 };
@@ -57,6 +62,8 @@ static const struct column columns[] = {
     {":expires_at_ms",   COLUMN_I64,  offsetof(struct api_key, expires_at_ms)  },
     {":networks",        COLUMN_TEXT, offsetof(struct api_key, networks)       },
     {":scope",           COLUMN_TEXT, offsetof(struct api_key, scope)          },
+    {":description",     COLUMN_TEXT, offsetof(struct api_key, description)    },
+    {":usage_count",     COLUMN_I64,  offsetof(struct api_key, usage_count)    },
     {":role",            COLUMN_ROLE, offsetof(struct api_key, role)           },
 };
 
@@ -159,6 +166,7 @@ int api_keys_create(struct db *s,
     query_i64(&q, ":expires_at_ms", spec->expires_at_ms);
     query_text(&q, ":networks", spec->networks);
     query_text(&q, ":scope", spec->scope);
+    query_text(&q, ":description", spec->description);
     r = query_run(&q, NULL, err);
     if (r == -EEXIST)
         return error_set(err, r, "an API key named `%s` already exists", spec->name);
@@ -177,6 +185,7 @@ int api_keys_create(struct db *s,
             .expires_at_ms = spec->expires_at_ms,
             .networks = xstrdup(spec->networks),
             .scope = xstrdup(spec->scope),
+            .description = xstrdup(spec->description),
         };
     }
     *ret_key = TAKE_PTR(key);
@@ -187,6 +196,28 @@ static void bind_owner(struct query *q, const struct api_keys_owner *owner)
 {
     query_i64(q, ":user", owner->user_id);
     query_i64(q, ":key", owner->key_id);
+}
+
+int api_keys_update(struct db *s,
+                    const struct api_key *k,
+                    const struct api_keys_owner *owner,
+                    struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = check_spec(k, err);
+    if (r == 0)
+        r = query_init(&q, s, sql[STMT_UPDATE], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", k->id);
+    query_text(&q, ":name", k->name);
+    query_text(&q, ":description", k->description);
+    query_text(&q, ":networks", k->networks);
+    bind_owner(&q, owner);
+    r = query_run_for_one(&q, err, "no such API key");
+    return r == -EEXIST ? error_set(err, r, "an API key named `%s` already exists", k->name) : r;
 }
 
 int api_keys_delete_user(struct db *s, int64_t user_id, struct error *err)

@@ -11,11 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define API_KEY_PREFIX        "dockmon_" /* and 64 hex digits */
-#define API_KEY_OLD_PREFIX    "dm_"      /* of keys that earlier versions created */
-#define API_KEYS_MAX_OF_USER  100
-#define API_KEY_MAX_NAME      63
-#define API_KEY_SECRET_LENGTH 64
+#define API_KEY_PREFIX          "dockmon_" /* and 64 hex digits */
+#define API_KEY_OLD_PREFIX      "dm_"      /* of keys that earlier versions created */
+#define API_KEYS_MAX_OF_USER    100
+#define API_KEY_MAX_NAME        63
+#define API_KEY_SECRET_LENGTH   64
+#define API_KEY_MAX_DESCRIPTION 500 /* bytes */
 
 struct api_key {
     int64_t id;
@@ -28,6 +29,8 @@ struct api_key {
     int64_t last_used_at_ms; /* exact to a minute; 0: never */
     int64_t expires_at_ms;   /* 0: never */
     char *networks;          /* from which it may be used, see auth/networks.h; NULL: all */
+    int64_t usage_count;     /* the minutes in which it was used */
+    char *description;       /* or NULL */
     char *scope;             /* the objects it may access, see rights/scope.h; NULL: all */
 };
 
@@ -55,6 +58,12 @@ int api_keys_adopt(struct db *s, const struct api_key *spec, const char *hash, s
 struct api_keys_owner {
     int64_t user_id, key_id;
 };
+/* Stores name, description and networks of `k`, a key of the owner. -ENOENT: the owner has no such
+ * key; -EDOM and -EEXIST as for api_keys_create(). */
+int api_keys_update(struct db *s,
+                    const struct api_key *k,
+                    const struct api_keys_owner *owner,
+                    struct error *err) _nodiscard_;
 /* Deletes a key of the owner, with the keys derived from it. -ENOENT: the owner has no such key. */
 int api_keys_delete(struct db *s, int64_t id, const struct api_keys_owner *owner, struct error *err)
     _nodiscard_;
