@@ -5,8 +5,8 @@ enum stmt { STMT_GET, STMT_SET, STMT_DELETE_USER, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_GET] = "SELECT data FROM user_preferences WHERE user_id = :user",
-    [STMT_SET] = "INSERT OR REPLACE INTO user_preferences (user_id, data, updated_at_ms) "
-                 "VALUES (:user, :data, :now)",
+    [STMT_SET] = ("INSERT OR REPLACE INTO user_preferences (user_id, data, updated_at_ms) "
+                  "VALUES (:user, :data, :now)"),
     [STMT_DELETE_USER] = "DELETE FROM user_preferences WHERE user_id = :user",
 };
 
