@@ -30,35 +30,36 @@ static int check_hostname_source(const char *s, const char **ret_why)
     return -EINVAL;
 }
 
-#define AT(m)      offsetof(struct msg_register, m)
-#define MUST       FIELD_REQUIRED
-#define OPT        FIELD_OMIT_EMPTY
-#define LAX        FIELD_LAX
-#define POINTS     FIELD_POINTS
-#define SHOWN      (FIELD_OMIT_EMPTY | FIELD_POINTS | FIELD_CUT)
-#define MEMORY_MAX 1000000000000000
+#define AT(m)       offsetof(struct msg_register, m)
+#define MUST        FIELD_REQUIRED
+#define OPT         FIELD_OMIT_EMPTY
+#define LAX         FIELD_LAX
+#define POINTS      FIELD_POINTS
+#define SHOWN       (FIELD_OMIT_EMPTY | FIELD_POINTS | FIELD_CUT)
+#define MEMORY_MAX  1000000000000000
+#define VERSION_MAX 50
 
 /* Old servers know the first 13 fields only. */
 static const struct field fields[] = {
-    {"token",                     FIELD_STRING,   AT(token),                     MUST | POINTS, 0, 255,        check_id             },
-    {"engine_id",                 FIELD_STRING,   AT(engine_id),                 MUST | POINTS, 0, 255,        check_id             },
-    {"version",                   FIELD_STRING,   AT(version),                   MUST | POINTS, 0, 50,         NULL                 },
-    {"proto_version",             FIELD_STRING,   AT(proto_version),             MUST | POINTS, 0, 20,         NULL                 },
-    {"capabilities",              FIELD_BOOL_MAP, AT(capabilities),              MUST | LAX,    0, 256,        NULL                 },
-    {"hostname",                  FIELD_STRING,   AT(hostname),                  OPT | POINTS,  0, 255,        NULL                 },
-    {"os_type",                   FIELD_STRING,   AT(os_type),                   SHOWN,         0, 50,         NULL                 },
-    {"os_version",                FIELD_STRING,   AT(os_version),                SHOWN,         0, 500,        NULL                 },
-    {"kernel_version",            FIELD_STRING,   AT(kernel_version),            SHOWN,         0, 255,        NULL                 },
-    {"docker_version",            FIELD_STRING,   AT(docker_version),            SHOWN,         0, 50,         NULL                 },
-    {"daemon_started_at",         FIELD_STRING,   AT(daemon_started_at),         SHOWN,         0, 100,        NULL                 },
-    {"total_memory",              FIELD_I64,      AT(total_memory),              OPT | LAX,     1, MEMORY_MAX, NULL                 },
-    {"num_cpus",                  FIELD_I64,      AT(num_cpus),                  OPT | LAX,     1, 10000,      NULL                 },
-    {"agent_os",                  FIELD_STRING,   AT(agent_os),                  SHOWN,         0, 20,         NULL                 },
-    {"agent_arch",                FIELD_STRING,   AT(agent_arch),                SHOWN,         0, 20,         NULL                 },
-    {"host_ip",                   FIELD_STRING,   AT(host_ip),                   OPT | POINTS,  0, 45,         NULL                 },
-    {"host_ips",                  FIELD_STRINGS,  AT(host_ips),                  OPT,           0, 50,         NULL                 },
-    {"hostname_source",           FIELD_STRING,   AT(hostname_source),           OPT,           0, 0,          check_hostname_source},
-    {"force_unique_registration", FIELD_BOOL,     AT(force_unique_registration), OPT | LAX,     0, 0,          NULL                 },
+    {"token",                     FIELD_STRING,   AT(token),                     MUST | POINTS, 0, 255,         check_id             },
+    {"engine_id",                 FIELD_STRING,   AT(engine_id),                 MUST | POINTS, 0, 255,         check_id             },
+    {"version",                   FIELD_STRING,   AT(version),                   MUST | POINTS, 0, VERSION_MAX, NULL                 },
+    {"proto_version",             FIELD_STRING,   AT(proto_version),             MUST | POINTS, 0, 20,          NULL                 },
+    {"capabilities",              FIELD_BOOL_MAP, AT(capabilities),              MUST | LAX,    0, 256,         NULL                 },
+    {"hostname",                  FIELD_STRING,   AT(hostname),                  OPT | POINTS,  0, 255,         NULL                 },
+    {"os_type",                   FIELD_STRING,   AT(os_type),                   SHOWN,         0, 50,          NULL                 },
+    {"os_version",                FIELD_STRING,   AT(os_version),                SHOWN,         0, 500,         NULL                 },
+    {"kernel_version",            FIELD_STRING,   AT(kernel_version),            SHOWN,         0, 255,         NULL                 },
+    {"docker_version",            FIELD_STRING,   AT(docker_version),            SHOWN,         0, 50,          NULL                 },
+    {"daemon_started_at",         FIELD_STRING,   AT(daemon_started_at),         SHOWN,         0, 100,         NULL                 },
+    {"total_memory",              FIELD_I64,      AT(total_memory),              OPT | LAX,     1, MEMORY_MAX,  NULL                 },
+    {"num_cpus",                  FIELD_I64,      AT(num_cpus),                  OPT | LAX,     1, 10000,       NULL                 },
+    {"agent_os",                  FIELD_STRING,   AT(agent_os),                  SHOWN,         0, 20,          NULL                 },
+    {"agent_arch",                FIELD_STRING,   AT(agent_arch),                SHOWN,         0, 20,          NULL                 },
+    {"host_ip",                   FIELD_STRING,   AT(host_ip),                   OPT | POINTS,  0, 45,          NULL                 },
+    {"host_ips",                  FIELD_STRINGS,  AT(host_ips),                  OPT,           0, 50,          NULL                 },
+    {"hostname_source",           FIELD_STRING,   AT(hostname_source),           OPT,           0, 0,           check_hostname_source},
+    {"force_unique_registration", FIELD_BOOL,     AT(force_unique_registration), OPT | LAX,     0, 0,           NULL                 },
 };
 
 #define N_SEED_FIELDS 13
@@ -125,6 +126,29 @@ static void delete_characters(char *s, bool also_unprintable)
         to += n;
     }
     *to = '\0';
+}
+
+/* A version that can be shown and stored as the field `version` can. */
+static bool is_version(const char *text)
+{
+    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.+~-");
+
+    return n > 0 && n <= VERSION_MAX && text[n] == '\0';
+}
+
+const char *msg_register_own_version(const struct msg_register *m)
+{
+    static const size_t n = sizeof(REGISTER_OWN_VERSION) - 1;
+    json_t *map = m->capabilities, *value;
+    const char *key;
+
+    json_object_foreach(map, key, value)
+    {
+        if (strncmp(key, REGISTER_OWN_VERSION, n) == 0 && json_is_true(value) &&
+            is_version(key + n))
+            return key + n;
+    }
+    return m->version;
 }
 
 bool msg_register_is_printable(const char *text)

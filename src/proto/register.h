@@ -7,6 +7,13 @@
 
 #include "proto/codec.h"
 
+/*
+ * The version that our agent registers with: that of the protocol, and a mark. Its own version is the
+ * rest of a capability, because servers of DockMon refuse fields that they do not know.
+ */
+#define REGISTER_VERSION     "2.4.5-c"
+#define REGISTER_OWN_VERSION "version_"
+
 struct msg_register {
     char *token; /* a registration token or the permanent token */
     char *engine_id;
@@ -31,6 +38,9 @@ int msg_register_decode(const json_t *v, struct msg_register *ret, struct error 
  */
 json_t *msg_register_encode(const struct msg_register *m, const char *const *leave_out) _nodiscard_;
 void msg_register_done(struct msg_register *m);
+
+/* The version of the agent itself: that of the capability, else `version`. Borrowed. */
+const char *msg_register_own_version(const struct msg_register *m);
 
 /* False: the text, which is UTF-8, has characters that can hide or reorder it, or line breaks. */
 bool msg_register_is_printable(const char *text);

@@ -38,6 +38,22 @@ test('a container with an oversized description does not hide the others', { tim
   assert.equal(server.process.exit, undefined);
 });
 
+test('a server that polls: labels that are left out are said once, with the container', { timeout: 60000 }, async () => {
+  const server = await HandServer.start();
+  later(() => server.stop());
+  const engine = await engineWith([scriptedContainer(1, { name: 'small' }), scriptedContainer(2, { name: 'giant', Labels: { pad: 'p'.repeat(1100000) } })]);
+  const agent = await agentOf(server, engine, { token: 'registration-token' });
+  await server.session();
+  for (let i = 0; i < 3; i++) {
+    const list = (await server.command('list_containers')).payload;
+    assert.deepEqual(list.map((c) => 'Labels' in c), [true, false]);
+  }
+  assert.equal(agent.process.lines.filter((l) => /longer than.*labels.*container=00000002/.test(l)).length, 1);
+  engine.event({ ...engine.containers[1], Names: ['/giant'] }, 'start', { pad: 'p'.repeat(1100000) });
+  await agent.process.line(/event start is longer.*container=00000002|container=00000002.*event start is longer/);
+  await server.message((m) => m.command === 'container_event' && m.payload.container_id === scriptedId(2) && m.payload.action === 'start');
+});
+
 test('events that a proxy refuses: said once, the lists are read slowly, and the host shows why', { timeout: 90000 }, async () => {
   const server = await Server.start();
   later(() => server.remove());

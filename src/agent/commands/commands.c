@@ -1,5 +1,6 @@
 #include "agent/commands/commands.h"
 #include "agent/commands/command.h"
+#include "agent/commands/unsupported.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -246,6 +247,10 @@ void commands_submit(struct commands *cs, struct msg_command *m)
 {
     struct error err = ERROR_INIT;
 
+    if (unsupported_answer(&cs->options.sender, m)) {
+        msg_command_done(m);
+        return;
+    }
     if (check_request(cs, m, &err) < 0) {
         refuse(cs, m, &err);
         return;

@@ -1,5 +1,6 @@
 #include "agent/engine/container_list.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "docker/checked_text.h"
@@ -206,6 +207,16 @@ static bool append_limited(const struct container_list *list,
     return is_cut;
 }
 
+static void warn_of_cut(const struct container_list *list, const char *id)
+{
+    if (facts_note_long(list->facts, id)) {
+        log_warn(LOG_FIELDS("container", id),
+                 "description of the container is longer than %zu bytes: long members, perhaps its "
+                 "labels, are omitted",
+                 CONTAINER_LIST_MAX_ELEMENT);
+    }
+}
+
 static void finish_complete(struct container_list *list)
 {
     struct buf text = BUF_INIT(SIZE_MAX);
@@ -213,7 +224,8 @@ static void finish_complete(struct container_list *list)
     size_t *ends = xcalloc(list->n, sizeof(*ends));
 
     for (size_t i = 0; i < list->n; i++) {
-        items[i].is_cut = append_limited(list, &list->elements[i], &text);
+        if (append_limited(list, &list->elements[i], &text))
+            warn_of_cut(list, list->elements[i].head.id);
         ends[i] = text.size;
     }
     for (size_t i = 0; i < list->n; i++) {

@@ -19,7 +19,6 @@ struct container_list;
 struct container_list_item {
     char id[CONTAINER_ID_SIZE];
     struct json_span text; /* the complete element, at most CONTAINER_LIST_MAX_ELEMENT bytes */
-    bool is_cut;           /* long members were omitted */
 };
 
 struct container_list_result {

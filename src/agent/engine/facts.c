@@ -10,6 +10,7 @@
 struct facts {
     struct map containers; /* struct facts_container, owned */
     struct map images;     /* char *, owned */
+    struct map noted;      /* ids of facts_note_long() */
     unsigned generation;
 };
 
@@ -56,6 +57,7 @@ void facts_free(struct facts *facts)
     if (!facts)
         return;
     facts_clear(facts);
+    map_done(&facts->noted);
     free(facts);
 }
 
@@ -93,6 +95,20 @@ void facts_put_image(struct facts *facts, const char *image_id, char *digests)
     free(map_put(&facts->images, image_id, digests));
 }
 
+bool facts_note_long(struct facts *facts, const char *id)
+{
+    static char mark[1];
+
+    if (map_find(&facts->noted, id))
+        return false;
+    if (facts->noted.size >= MAX_ENTRIES) {
+        map_done(&facts->noted);
+        facts->noted = (struct map){0};
+    }
+    (void)map_put(&facts->noted, id, mark);
+    return true;
+}
+
 void facts_on_event(struct facts *facts, const char *type, const char *action, const char *id)
 {
     struct facts_container *c;
@@ -107,6 +123,7 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
         return;
     if (str_eq(action, "destroy")) {
         container_free(map_remove(&facts->containers, id));
+        (void)map_remove(&facts->noted, id);
     } else if (str_eq(action, "start") || str_eq(action, "restart") || str_eq(action, "update")) {
         c = map_find(&facts->containers, id);
         if (!c || c->is_stale) {

@@ -30,6 +30,12 @@ const char *facts_find_image(const struct facts *facts, const char *image_id);
 void facts_put_container(struct facts *facts, const char *id, const struct facts_container *texts);
 void facts_put_image(struct facts *facts, const char *image_id, char *digests);
 
+/*
+ * Whether this is the first long description of the container, which is to be logged. Containers are
+ * remembered until they are destroyed.
+ */
+bool facts_note_long(struct facts *facts, const char *id);
+
 /* Invalidates the entries that an event of the engine concerns. */
 void facts_on_event(struct facts *facts, const char *type, const char *action, const char *id);
 void facts_clear(struct facts *facts);

@@ -180,15 +180,6 @@ static struct known *remember(struct inventory *inv, const char *id)
     return known;
 }
 
-static void warn_of_cut(const struct container_list_item *item)
-{
-    if (item->is_cut) {
-        log_warn(LOG_FIELDS("container", item->id),
-                 "description of the container is longer than %zu bytes: long members are omitted",
-                 CONTAINER_LIST_MAX_ELEMENT);
-    }
-}
-
 static int send_snapshot(struct inventory *inv, const struct container_list_result *result)
 {
     struct part part;
@@ -198,7 +189,6 @@ static int send_snapshot(struct inventory *inv, const struct container_list_resu
     part_init(&part, inv);
     for (size_t i = 0; r == 0 && i < result->n; i++) {
         remember(inv, result->items[i].id)->hash = inventory_hash_element(result->items[i].text);
-        warn_of_cut(&result->items[i]);
         r = part_add(&part, result->items[i].text, true);
     }
     if (r == 0)
@@ -218,7 +208,6 @@ static int add_changed(struct inventory *inv,
     if (!is_new && known->hash == hash)
         return 0;
     known->hash = hash;
-    warn_of_cut(item);
     return part_add(part, item->text, false);
 }
 

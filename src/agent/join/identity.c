@@ -169,6 +169,14 @@ static void add_policy_word(void *owner, const char *word)
     json_text_set(owner, key, json_true());
 }
 
+/* Servers of DockMon compare `version` with that of their own agents, see ADR 14. */
+static void add_own_version(json_t *map)
+{
+    _cleanup_free_ char *key = xasprintf("%s%s", REGISTER_OWN_VERSION, DOCKMON_VERSION);
+
+    json_text_set(map, key, json_true());
+}
+
 static json_t *encode_capabilities(const struct policy *policy)
 {
     json_t *map = json_object();
@@ -179,6 +187,7 @@ static json_t *encode_capabilities(const struct policy *policy)
         json_text_set(map, capabilities[i].name, json_boolean(can));
     }
     policy_each_word(policy, add_policy_word, map);
+    add_own_version(map);
     return map;
 }
 
@@ -191,7 +200,7 @@ void identity_fill_register(const struct identity *id,
     *ret = (struct msg_register){
         .token = xstrdup(token),
         .engine_id = xstrdup(engine_id),
-        .version = xstrdup(DOCKMON_VERSION),
+        .version = xstrdup(REGISTER_VERSION),
         .proto_version = xstrdup(config->proto_version),
         .capabilities = encode_capabilities(&config->policy),
         .hostname = xstrdup(id->hostname),

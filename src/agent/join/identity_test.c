@@ -117,7 +117,8 @@ static void test_register(void **state)
 
     assert_string_equal(decoded.token, "the-token");
     assert_string_equal(decoded.engine_id, "ENGINE:OF:THE:REGISTRATION");
-    assert_string_equal(decoded.version, DOCKMON_VERSION);
+    assert_string_equal(decoded.version, "2.4.5-c");
+    assert_string_equal(msg_register_own_version(&decoded), DOCKMON_VERSION);
     assert_string_equal(decoded.proto_version, "1.1");
     assert_string_equal(decoded.hostname, "n");
     assert_string_equal(decoded.hostname_source, "agent_name");

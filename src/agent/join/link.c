@@ -55,6 +55,8 @@ struct link {
     struct backoff save_backoff;
     struct loop_timer save_timer; /* runs while the credentials could not be stored */
 
+    bool has_warned_of_checks; /* see session_options */
+
     struct inquiry inquiry; /* in LINK_SESSION: whether the engine has been exchanged */
     char *facts;            /* identity_facts() as registered */
     struct events_listener events;
@@ -221,6 +223,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .network_undo = l->o.network_undo,
         .policy = &l->o.config->policy,
         .own_container = l->inquiry.identity.own_container,
+        .has_warned_of_checks = &l->has_warned_of_checks,
         .rotate_token = rotate_token,
         .send = uplink_send,
         .queued = uplink_queued,

@@ -1,5 +1,6 @@
 #include "agent/session/session.h"
 #include "agent/commands/commands.h"
+#include "agent/commands/unsupported.h"
 #include "agent/common/guard.h"
 #include "agent/common/sender.h"
 #include "agent/inventory/event_feed.h"
@@ -173,6 +174,19 @@ static void rotate_token(struct session *session, const struct msg_command *m)
     sender_reply(&session->sender, to, fields);
 }
 
+/* The server sends its checks in every session; the first message of a process is enough. */
+static void warn_of_health_checks(const struct session *session)
+{
+    bool *has_warned = session->options.has_warned_of_checks;
+
+    if (has_warned && !*has_warned) {
+        log_warn(NULL,
+                 "the server asks for HTTP health checks by this agent, which does not support "
+                 "them: they are not carried out; let the server check instead");
+        *has_warned = true;
+    }
+}
+
 void session_on_message(struct session *session, const char *text, size_t size)
 {
     struct error err = ERROR_INIT;
@@ -200,6 +214,10 @@ void session_on_message(struct session *session, const char *text, size_t size)
     if (str_eq(envelope_type(v), "samples_ack")) {
         if (session->report)
             report_on_ack(session->report, v);
+        return;
+    }
+    if (unsupported_is_health_check(envelope_type(v))) {
+        warn_of_health_checks(session);
         return;
     }
     r = msg_command_decode(v, &m, &err);

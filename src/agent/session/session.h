@@ -60,7 +60,8 @@ struct session_options {
     bool wants_codes;        /* the server understands error codes */
     bool wants_event_replay; /* the server drops duplicates: resend from events_since_ns on */
     int64_t events_since_ns;
-    size_t max_message; /* maximum size in bytes of an outgoing message; 0: 8 MiB */
+    size_t max_message;         /* maximum size in bytes of an outgoing message; 0: 8 MiB */
+    bool *has_warned_of_checks; /* outlives the session; NULL: no warning */
     /* Replaces the permanent token; on failure the old one stays. NULL: not supported. */
     int (*rotate_token)(void *owner, const char *token, struct error *err);
 };

@@ -72,6 +72,97 @@ static void test_invalid_requests_are_refused(void **state)
     tear_down(&f);
 }
 
+/*
+ * Commands of DockMon's servers about updates and stacks. Only update_container is answered with an
+ * error, because others would count as failures of the agent.
+ */
+static void test_unsupported_commands_are_refused(void **state)
+{
+    static const struct {
+        const char *command, *payload;
+        const char *error;  /* of the reply; NULL: none */
+        const char *status; /* of its payload; NULL: none */
+        const char *event;  /* that follows; NULL: none */
+    } cases[] = {
+        {"scan_compose_dirs", "{\"paths\":null}",              NULL,                         NULL,                 NULL                 },
+        {"read_compose_file", "{\"path\":\"/opt/c.yaml\"}",    NULL,                         NULL,                 NULL                 },
+        {"deploy_compose",    "{\"deployment_id\":\"h:s:1\"}", NULL,                         "deployment_started",
+         "deploy_complete"                                                                                                              },
+        {"self_update",       "{\"version\":\"1.1.2\"}",       NULL,                         "refused",            "selfupdate_progress"},
+        {"update_container",  "{\"container_id\":\"x\"}",      "does not update containers", NULL,                 NULL                 },
+    };
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, NULL, 0);
+    open_session(&f, (struct session_options){0});
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_free_ char *request = xasprintf(
+            "{\"type\":\"command\",\"command\":\"%s\",\"id\":\"7\",\"payload\":%s}",
+            cases[i].command, cases[i].payload);
+        const json_t *reply, *payload, *end;
+
+        forget_sent(&f);
+        say(&f, request);
+        assert_int_equal(f.n_sent, cases[i].event ? 2 : 1);
+        reply = f.sent[0];
+        payload = json_object_get(reply, "payload");
+        assert_string_equal(text_of(reply, "type"), "response");
+        assert_string_equal(text_of(reply, "id"), "7");
+        assert_true(!payload == !!cases[i].error);
+        if (cases[i].error)
+            assert_non_null(strstr(text_of(reply, "error"), cases[i].error));
+        else
+            assert_null(json_object_get(reply, "error"));
+        assert_string_equal(text_of(payload, "status"), cases[i].status ? cases[i].status : "");
+        if (!cases[i].error && !cases[i].event) {
+            assert_true(json_is_false(json_object_get(payload, "success")));
+            assert_non_null(strstr(text_of(payload, "error"), "does not manage stacks"));
+        }
+        if (!cases[i].event)
+            continue;
+        end = json_object_get(f.sent[1], "payload");
+        assert_string_equal(text_of(f.sent[1], "command"), cases[i].event);
+        assert_non_null(strstr(text_of(end, "error"), "dockmon-agent " DOCKMON_VERSION));
+    }
+    forget_sent(&f);
+    say(&f, "{\"type\":\"command\",\"command\":\"scan_compose_dirs\",\"id\":\"1\"}");
+    assert_int_equal(
+        json_array_size(json_object_get(json_object_get(f.sent[0], "payload"), "compose_files")),
+        0);
+    say(&f, "{\"type\":\"command\",\"command\":\"read_compose_file\",\"id\":\"2\",\"payload\":{"
+            "\"path\":\"/opt/c.yaml\"}}");
+    assert_string_equal(text_of(json_object_get(f.sent[1], "payload"), "path"), "/opt/c.yaml");
+    say(&f, "{\"type\":\"command\",\"command\":\"deploy_compose\",\"id\":\"3\",\"payload\":{"
+            "\"deployment_id\":\"h:s:1\",\"action\":\"down\"}}");
+    assert_string_equal(text_of(json_object_get(f.sent[3], "payload"), "deployment_id"), "h:s:1");
+    assert_string_equal(text_of(json_object_get(f.sent[3], "payload"), "action"), "down");
+    assert_true(json_is_false(json_object_get(json_object_get(f.sent[3], "payload"), "success")));
+    tear_down(&f);
+}
+
+/* The server sends them in each session, and expects no reply. */
+static void test_health_checks_are_warned_of_once(void **state)
+{
+    static const char *const types[] = {"health_check_configs_sync", "health_check_config",
+                                        "health_check_config_remove"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        _cleanup_free_ char *message = xasprintf("{\"type\":\"%s\",\"payload\":{}}", types[i]);
+        bool has_warned = false;
+        struct fixture f;
+
+        set_up(&f, NULL, 0);
+        open_session(&f, (struct session_options){.has_warned_of_checks = &has_warned});
+        say(&f, message);
+        assert_true(has_warned);
+        say(&f, message);
+        assert_int_equal(f.n_sent, 0);
+        tear_down(&f);
+    }
+}
+
 #define OP(id, action, container)                                                           \
     "{\"type\":\"container_operation\",\"id\":\"" id "\",\"payload\":{\"action\":\"" action \
     "\",\"container_id\":\"" container "\"}}"
@@ -404,6 +495,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_invalid_requests_are_refused),
+        cmocka_unit_test(test_unsupported_commands_are_refused),
+        cmocka_unit_test(test_health_checks_are_warned_of_once),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_error_codes),
         cmocka_unit_test(test_error_codes_of_channels),

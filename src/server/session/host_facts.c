@@ -64,10 +64,12 @@ void host_facts_put(struct host *h, const struct msg_register *m, int64_t now_ms
 
 void host_facts_put_agent(struct agent *a, const struct msg_register *m, int64_t now_ms)
 {
+    const char *version = msg_register_own_version(m);
+
     free(a->capabilities);
     a->capabilities = m->capabilities ? json_text_write(m->capabilities, NULL) : xstrdup("{}");
     free(a->version);
-    a->version = xstrdup(m->version ? m->version : "");
+    a->version = xstrdup(version ? version : "");
     free(a->proto_version);
     a->proto_version = xstrdup(m->proto_version ? m->proto_version : "");
     host_facts_set(&a->os, m->agent_os);
