@@ -111,6 +111,20 @@ bool auth_session_key(const char *session_id, char ret[IDENTITY_KEY_SIZE])
     return true;
 }
 
+/* The form of keys that DockMon's server made; they are valid here after an import. */
+static bool is_foreign_key(const char *bearer)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t length;
+
+    if (!str_starts_with(bearer, API_KEY_PREFIX))
+        return false;
+    bearer += strlen(API_KEY_PREFIX);
+    length = strlen(bearer);
+    return length == API_KEY_FOREIGN_LENGTH && strspn(bearer, letters) == length;
+}
+
 static bool make_bearer_key(const char *bearer, char ret[IDENTITY_KEY_SIZE])
 {
     static const char *const prefixes[] = {API_KEY_PREFIX, API_KEY_OLD_PREFIX};
@@ -122,7 +136,10 @@ static bool make_bearer_key(const char *bearer, char ret[IDENTITY_KEY_SIZE])
             return true;
         }
     }
-    return false;
+    if (!is_foreign_key(bearer))
+        return false;
+    make_key('k', bearer, ret);
+    return true;
 }
 
 bool identity_is_limited_key(const struct identity *who)

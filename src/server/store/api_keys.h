@@ -17,6 +17,7 @@
 #define API_KEY_MAX_NAME        63
 #define API_KEY_SECRET_LENGTH   64
 #define API_KEY_MAX_DESCRIPTION 500 /* bytes */
+#define API_KEY_FOREIGN_LENGTH  43  /* base64url, of DockMon's server */
 
 struct api_key {
     int64_t id;
