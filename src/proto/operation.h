@@ -40,6 +40,7 @@
 #define PRUNE_OPTIONS_CAPABILITY "prune_options"
 /* Of agents that protect the container that they run in: by its id, which is known to them only. */
 #define OWN_CONTAINER_CAPABILITY "own_container"
+#define IN_CONTAINER_CAPABILITY  "in_container" /* a fact rather than a feature */
 /* The agent knows `details`, `streams` and `until_exit` of logs. */
 #define LOG_OPTIONS_CAPABILITY "log_options"
 /* The agent knows `detach` of shells. */

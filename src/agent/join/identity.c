@@ -177,7 +177,7 @@ static void add_own_version(json_t *map)
     json_text_set(map, key, json_true());
 }
 
-static json_t *encode_capabilities(const struct policy *policy)
+static json_t *encode_capabilities(const struct identity *id, const struct policy *policy)
 {
     json_t *map = json_object();
 
@@ -186,6 +186,7 @@ static json_t *encode_capabilities(const struct policy *policy)
 
         json_text_set(map, capabilities[i].name, json_boolean(can));
     }
+    json_text_set(map, IN_CONTAINER_CAPABILITY, json_boolean(id->own_container[0] != '\0'));
     policy_each_word(policy, add_policy_word, map);
     add_own_version(map);
     return map;
@@ -202,7 +203,7 @@ void identity_fill_register(const struct identity *id,
         .engine_id = xstrdup(engine_id),
         .version = xstrdup(REGISTER_VERSION),
         .proto_version = xstrdup(config->proto_version),
-        .capabilities = encode_capabilities(&config->policy),
+        .capabilities = encode_capabilities(id, &config->policy),
         .hostname = xstrdup(id->hostname),
         .os_type = xstrdup(id->os_type),
         .os_version = xstrdup(id->os_version),

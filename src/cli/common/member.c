@@ -14,6 +14,13 @@ const char *member_full_id(const json_t *object)
     return *id ? id : member_text(object, "id");
 }
 
+const char *member_state(const json_t *container)
+{
+    const char *last = member_text(container, "last_state");
+
+    return *last ? last : member_text(container, "state");
+}
+
 json_int_t member_integer(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));

@@ -15,6 +15,8 @@ const char *member_text(const json_t *object, const char *name);
  * an older server. Borrowed from `object`.
  */
 const char *member_full_id(const json_t *object);
+/* The state of a container, or while its host is offline the last one known. Borrowed. */
+const char *member_state(const json_t *container);
 /* A whole number, else 0. */
 json_int_t member_integer(const json_t *object, const char *name);
 bool member_is_true(const json_t *object, const char *name);

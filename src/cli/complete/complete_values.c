@@ -38,7 +38,7 @@ static json_t *fetch(struct client *c, const char *path)
 
 static bool has_state(const json_t *container, enum word_kind kind)
 {
-    const char *state = member_text(container, "state");
+    const char *state = member_state(container);
     bool is_active = str_eq(state, "running") || str_eq(state, "restarting");
 
     switch ((unsigned)kind) {
@@ -62,7 +62,7 @@ static void add_container(struct complete_sink *sink, const json_t *container, b
     const char *host = member_text(container, "host_name"), *name = member_text(container, "name");
     _cleanup_free_ char *both = xasprintf("%s/%s", host, name);
     _cleanup_free_ char *text = xasprintf("%s on %s, %s", member_text(container, "image"), host,
-                                          member_text(container, "state"));
+                                          member_state(container));
 
     complete_add(sink, is_unique && !strchr(sink->typed, '/') ? name : both, text);
 }

@@ -93,7 +93,7 @@ static char *format_state(const json_t *c, int64_t now_ms)
 
     if (!str_starts_with(text, "Up ") || time_parse_ns(member_text(c, "started_at"), &ns) < 0 ||
         now_ms < ns / 1000000)
-        return xstrdup(*text ? text : member_text(c, "state"));
+        return xstrdup(*text ? text : member_state(c));
     uptime = text_duration((now_ms - ns / 1000000) / 1000);
     return xasprintf("Up %s%s", uptime, suffix ? suffix : "");
 }
@@ -120,7 +120,7 @@ static enum table_colour choose_state_colour(const json_t *c)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(map) && !is_host_offline(c); i++) {
-        if (str_eq(member_text(c, "state"), map[i].state))
+        if (str_eq(member_state(c), map[i].state))
             return map[i].colour;
     }
     return COLOUR_DIM;
@@ -227,7 +227,7 @@ static json_t *describe(const json_t *c, bool no_trunc, int64_t now_ms)
     listing_set_field(o, "CreatedAt", format_time(member_text(c, "created")));
     listing_set_field(o, "RunningFor", text_ago(member_text(c, "created"), now_ms, ""));
     listing_set_field(o, "Ports", ports_text(json_object_get(c, "ports_raw")));
-    listing_set_field(o, "State", xstrdup(*state ? state : member_text(c, "state")));
+    listing_set_field(o, "State", xstrdup(*state ? state : member_state(c)));
     listing_set_field(o, "Status", format_status(c));
     listing_set_field(o, "Size", xstrdup("0B")); /* as docker without --size */
     listing_set_field(o, "Labels", format_labels(labels));

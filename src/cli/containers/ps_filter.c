@@ -29,7 +29,7 @@ static bool match_status(const json_t *c, const struct filter *f)
 {
     const char *state = member_text(c, "engine_state");
 
-    return str_eq(*state ? state : member_text(c, "state"), f->value);
+    return str_eq(*state ? state : member_state(c), f->value);
 }
 
 /* The engine shows the health in the text of the status only. */
@@ -198,7 +198,7 @@ int ps_filters_resolve(struct filters *f, struct client *c, const json_t *list, 
 
 static bool is_active(const json_t *c)
 {
-    const char *state = member_text(c, "state");
+    const char *state = member_state(c);
 
     return str_eq(state, "running") || str_eq(state, "paused") || str_eq(state, "restarting");
 }

@@ -30,7 +30,7 @@ static const struct flag flags[] = {
 
 static bool is_stopped(const json_t *container)
 {
-    const char *state = member_text(container, "state");
+    const char *state = member_state(container);
 
     return str_eq(state, "exited") || str_eq(state, "created") || str_eq(state, "dead");
 }

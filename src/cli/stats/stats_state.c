@@ -152,7 +152,7 @@ static bool is_online(const struct stats_state *s, const json_t *subject)
 /* Whether there can be metrics of the subject. */
 static bool is_measured(const struct stats_state *s, const json_t *subject)
 {
-    const char *state = member_text(subject, "state");
+    const char *state = member_state(subject);
 
     return is_online(s, subject) &&
            (s->wanted->hosts || str_eq(state, "running") || str_eq(state, "paused"));

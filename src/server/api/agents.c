@@ -146,6 +146,15 @@ void agents_status(struct api_call *call)
         api_reply(call, 200, json_pack("{s:b, s:o}", "success", 1, "agent", agent_json(h)));
 }
 
+/* The version of the program that the server has for the agent's machine; NULL: it has none. */
+static const char *find_latest(const struct api_call *call, const struct agent *a)
+{
+    _cleanup_free_ char *name = xasprintf("%s-%s", a->os ? a->os : "", a->arch ? a->arch : "");
+    bool is_offered = agent_files_find(call->api->o.agent_files, AGENT_FILE_PROGRAM, name);
+
+    return is_offered ? DOCKMON_VERSION : NULL;
+}
+
 void hosts_agent_get(struct api_call *call)
 {
     const struct fleet_host *h = api_host(call, 0);
@@ -157,7 +166,7 @@ void hosts_agent_get(struct api_call *call)
         api_fail_as(call, 400, CODE_NO_AGENT, "Host %s has no agent", h->row.name);
         return;
     }
-    details = agent_json_details(h);
+    details = agent_json_details(h, find_latest(call, &h->agent));
     json_object_set_new(
         details, "circuit",
         json_text_str(commands_circuit(sessions_commands(call->api->o.sessions), h->agent.id)));

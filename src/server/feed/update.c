@@ -57,12 +57,13 @@ static bool is_host_changed(const struct fleet_host *h)
             count_running(h) != h->fed.n_running);
 }
 
-/* With a limited scope, new tags of a host can reveal or hide all of its containers. */
-static bool is_container_changed(const struct client *c,
-                                 const struct fleet_host *h,
-                                 const struct fleet_container *container)
+/*
+ * All containers of a host change with it when it goes offline or online, which changes their
+ * states. With a limited scope, new tags of a host can reveal or hide them.
+ */
+static bool are_all_changed(const struct client *c, const struct fleet_host *h)
 {
-    return container->version > h->fed.containers_version ||
+    return h->is_online != h->fed.is_online ||
            (scope_is_limited(&c->socket.who.scope) && h->version != h->fed.version);
 }
 
@@ -71,11 +72,12 @@ static void add_changed_containers(struct client *c,
                                    const struct scope_view *view)
 {
     struct frame *frame = &c->feed->frame;
+    bool all = are_all_changed(c, h);
 
     map_foreach(&h->containers, e) {
         struct fleet_container *container = e->value;
 
-        if (!is_container_changed(c, h, container) ||
+        if (!(all || container->version > h->fed.containers_version) ||
             !topics_want(&c->topics, TOPIC_CONTAINERS, h->row.id, container->id))
             continue;
         if (scope_view_container(view, container)) {
@@ -135,10 +137,9 @@ static void add_new_samples(struct client *c, struct fleet_host *h, const struct
 static void add_state_of_host(struct client *c, struct fleet_host *h)
 {
     const size_t *n = c->topics.n;
-    bool is_limited = scope_is_limited(&c->socket.who.scope);
     bool host = n[TOPIC_HOSTS] && is_host_changed(h);
-    bool containers = n[TOPIC_CONTAINERS] && (h->containers_version != h->fed.containers_version ||
-                                              (is_limited && h->version != h->fed.version));
+    bool containers = n[TOPIC_CONTAINERS] &&
+                      (h->containers_version != h->fed.containers_version || are_all_changed(c, h));
     bool samples = n[TOPIC_STATS] + n[TOPIC_HOST_STATS] > 0 &&
                    h->samples_version != h->fed.samples_version;
     struct scope_view view;
@@ -282,6 +283,7 @@ static void forget_changes(struct feed *f)
         struct fleet_host *h = e->value;
 
         h->fed.version = h->version;
+        h->fed.is_online = h->is_online;
         if (h->containers_version != h->fed.containers_version)
             h->fed.n_running = count_running(h);
         h->fed.containers_version = h->containers_version;

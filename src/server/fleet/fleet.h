@@ -137,6 +137,7 @@ struct fleet_host {
     struct {
         uint64_t version, containers_version, samples_version;
         size_t n_containers, n_running;
+        bool is_online;
     } fed; /* the feed's: the versions that it has sent */
     struct {
         uint64_t version; /* containers_version */

@@ -140,7 +140,7 @@ static char *shown(struct fleet_host *h, const char *ref)
 
     assert_int_equal(fleet_find_container(h, ref, &c), 0);
     container_host_write(&host, h);
-    container_write(&text, &host, c, false);
+    container_write(&text, &host, c, true, false);
     buf_done(&host);
     return buf_take(&text);
 }

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "proto/operation.h"
 #include "server/session/agent_token.h"
 #include "server/view/json_values.h"
 
@@ -63,15 +64,30 @@ json_t *agent_json(const struct fleet_host *h)
     return o;
 }
 
-json_t *agent_json_details(const struct fleet_host *h)
+/*
+ * Go agents can update themselves only in a container whose id they know. null: an earlier version
+ * of ours, which does not say where it runs.
+ */
+static json_t *make_container_mode_json(const struct agent *a)
+{
+    json_t *map = json_value_column(a->capabilities, json_object());
+    bool is_ours = json_object_get(map, "inventory") != NULL;
+    json_t *fact = json_object_get(map, is_ours ? IN_CONTAINER_CAPABILITY : "self_update");
+    json_t *mode = json_is_boolean(fact) ? json_boolean(json_is_true(fact)) : json_null();
+
+    json_decref(map);
+    return mode;
+}
+
+json_t *agent_json_details(const struct fleet_host *h, const char *latest)
 {
     const struct agent *a = &h->agent;
 
-    return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:n, s:n, s:o}", "id", a->id,
+    return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "id", a->id,
                      "version", json_text_str(a->version), "arch", json_value_string(a->arch), "os",
                      json_value_string(a->os), "status", h->is_online ? "online" : "offline",
                      "capabilities", json_value_column(a->capabilities, json_object()), "policy",
                      make_policy_json(a), "stats", make_stats_json(h), "update_available", 0,
-                     "latest_version", "is_container_mode", "last_seen_at",
-                     json_value_time(h->seen_at_ms));
+                     "latest_version", json_value_string(latest), "is_container_mode",
+                     make_container_mode_json(a), "last_seen_at", json_value_time(h->seen_at_ms));
 }

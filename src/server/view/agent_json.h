@@ -11,5 +11,8 @@
 json_t *agent_json(const struct fleet_host *h);
 /* Returns the "agent" member of a host, or null if it has no agent. */
 json_t *agent_json_of_host(const struct fleet_host *h);
-/* Returns the response of /api/hosts/{id}/agent. The host must have an agent. */
-json_t *agent_json_details(const struct fleet_host *h);
+/*
+ * Returns the response of /api/hosts/{id}/agent. The host must have an agent. `latest` is the
+ * version that the server offers for it, or NULL.
+ */
+json_t *agent_json_details(const struct fleet_host *h, const char *latest);

@@ -232,10 +232,6 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "full_id", json_string(c->id));
     (void)json_object_set_new(o, "short_id", json_stringn(c->id, CONTAINER_SHORT_ID_LEN));
     (void)json_object_set_new(o, "name", json_value_string(c->name));
-    (void)json_object_set_new(o, "state", json_text_str(c->state));
-    /* As DockMon: the status of a container that was never started is exited. */
-    (void)json_object_set_new(o, "status",
-                              json_text_str(str_eq(c->state, "created") ? "exited" : c->state));
     (void)json_object_set_new(o, "engine_state", json_value_string(c->engine_state));
     (void)json_object_set_new(o, "status_text", json_value_string(get_text(raw, "Status")));
     (void)json_object_set_new(o, "image", json_value_string(get_text(raw, "Image")));
@@ -306,6 +302,23 @@ void container_encode(struct fleet_container *c)
     fleet_container_forget_element(c);
 }
 
+/*
+ * Appends the state, which is unknown while the host is offline. As in DockMon, the status of a
+ * container that was never started is exited. The names of states need no escapes.
+ */
+static void write_state(struct buf *out, const struct fleet_container *c, bool is_online)
+{
+    const char *status = str_eq(c->state, "created") ? "exited" : c->state;
+
+    if (is_online) {
+        (void)buf_printf(out, ",\"state\":\"%s\",\"status\":\"%s\",\"last_state\":null", c->state,
+                         status);
+    } else {
+        (void)buf_printf(out, ",\"state\":\"unknown\",\"status\":\"unknown\",\"last_state\":\"%s\"",
+                         c->state);
+    }
+}
+
 bool container_secrets_are_visible(enum role role)
 {
     return secret_field_is_visible(SECRET_ENV, role) &&
@@ -315,12 +328,14 @@ bool container_secrets_are_visible(enum role role)
 void container_write(struct buf *out,
                      const struct buf *host,
                      struct fleet_container *c,
+                     bool is_online,
                      bool with_secrets)
 {
     static const char hidden[] = ",\"command\":null,\"env\":null";
 
     container_encode(c);
     append(out, c->shown.text, c->shown.size);
+    write_state(out, c, is_online);
     append(out, host->data, host->size);
     append(out, with_secrets ? c->secrets.text : hidden,
            with_secrets ? c->secrets.size : strlen(hidden));

@@ -39,4 +39,5 @@ void container_encode(struct fleet_container *c);
 void container_write(struct buf *out,
                      const struct buf *host, /* from container_host_write() */
                      struct fleet_container *c,
+                     bool is_online, /* the host; if not, the state is shown as unknown */
                      bool with_secrets);

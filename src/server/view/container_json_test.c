@@ -62,7 +62,7 @@ static json_t *written(struct fixture *f, bool with_secrets)
     json_t *o;
 
     container_host_write(&host, f->host);
-    container_write(&text, &host, f->container, with_secrets);
+    container_write(&text, &host, f->container, f->host->is_online, with_secrets);
     o = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(o);
     buf_done(&host);
@@ -88,7 +88,9 @@ static void test_members_have_the_documented_form(void **state)
         {"full_id",         "\"" ID "\""                       },
         {"short_id",        "\"111111111111\""                 },
         {"name",            "\"web\""                          },
-        {"state",           "\"running\""                      },
+        {"state",           "\"unknown\""                      },
+        {"status",          "\"unknown\""                      },
+        {"last_state",      "\"running\""                      },
         {"host_id",         "\"h\""                            },
         {"host_name",       "\"alpha\""                        },
         {"host_online",     "false"                            },
@@ -154,6 +156,9 @@ static void test_texts_follow_the_host(void **state)
     fleet_set_online(f->fleet, f->host, true, 2);
     o = written(f, false);
     assert_member(o, "host_online", "true");
+    assert_member(o, "state", "\"running\"");
+    assert_member(o, "status", "\"running\"");
+    assert_member(o, "last_state", "null");
     assert_member(o, "host_error", "null");
     json_decref(o);
     fleet_set_trouble(f->host, "the engine does not answer: x");

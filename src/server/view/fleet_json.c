@@ -32,10 +32,11 @@ static json_t *make_shown_json(const struct fleet_host *h)
 {
     const struct host *row = &h->row;
     json_t *ips = json_value_column(row->host_ips, json_array());
-    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:n}", "id", row->id, "name",
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:s, s:s?}", "id", row->id, "name",
                           json_value_string(row->name), "url", json_value_string(row->url),
                           "connection_type", get_connection_name(row->connection), "status",
-                          h->is_online ? "online" : "offline", "security_status");
+                          h->is_online ? "online" : "offline", "security_status",
+                          row->connection == HOST_AGENT ? "secure" : NULL);
     const struct {
         const char *name;
         const char *value;
@@ -175,7 +176,7 @@ static void append_host(struct buf *out, struct fleet_host *h, const struct flee
 
         if (out->data[out->size - 1] != '[')
             append_text(out, ",");
-        container_write(out, &host, sorted[i], of->with_secrets);
+        container_write(out, &host, sorted[i], h->is_online, of->with_secrets);
         if (of->max_container && out->size - before > of->max_container)
             out->size = before;
     }
