@@ -92,7 +92,7 @@ static void follow(struct follow *w)
 
 static void join(struct follow *w)
 {
-    _cleanup_free_ char *token = store_fixture_token(w->f->store.store, false, time_utc_ms());
+    _cleanup_free_ char *token = store_fixture_token(fixture_store(w->f), false, time_utc_ms());
     json_t *m = agent_register(token, "E", "host", true);
 
     json_object_set_new(json_object_get(m, "capabilities"), LOG_STREAM_CAPABILITY, json_true());
@@ -177,8 +177,7 @@ static void send_line(struct follow *w, size_t size)
 
 static void delete_host(struct follow *w)
 {
-    fixture_run_jobs(w->f); /* the store belongs to one thread at a time */
-    assert_int_equal(hosts_delete(w->f->store.store, w->j.host_id, NULL), 0);
+    assert_int_equal(hosts_delete(fixture_store(w->f), w->j.host_id, NULL), 0);
     sessions_drop_agent(w->f->sessions, w->j.agent_id, "Host deleted");
     fleet_drop_host(w->f->fleet, w->j.host_id);
     fake_advance(0);

@@ -291,7 +291,7 @@ static void test_container_events_are_stored_once(void **state)
     fixture_run_jobs(f);
     assert_int_equal(fixture_stored(f, "started"), 1);
     assert_int_equal(f->n_events, 2); /* host_added, started */
-    assert_int_equal(events_newest_engine_ns(f->store.store, j.host_id, &since, NULL), 0);
+    assert_int_equal(events_newest_engine_ns(fixture_store(f), j.host_id, &since, NULL), 0);
     assert_int_equal(since, INT64_C(1700000000123456789));
 
     /* Without a time in ns (Go agents) events are not deduplicated. */

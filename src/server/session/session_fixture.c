@@ -128,6 +128,12 @@ void fixture_run_jobs(struct fixture *f)
     job_queue_drain(f->jobs);
 }
 
+struct db *fixture_store(struct fixture *f)
+{
+    fixture_run_jobs(f);
+    return f->store.store;
+}
+
 json_t *agent_register(const char *token, const char *engine, const char *name, bool is_ours)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:b, s:b, s:b}}", "type", "register",
@@ -168,7 +174,7 @@ struct ws *fixture_join_with(
 
 struct ws *fixture_join(struct fixture *f, const char *name, bool is_ours, struct joined *ret)
 {
-    _cleanup_free_ char *token = store_fixture_token(f->store.store, false, time_utc_ms());
+    _cleanup_free_ char *token = store_fixture_token(fixture_store(f), false, time_utc_ms());
 
     return fixture_join_with(f, token, name, is_ours, ret);
 }

@@ -41,6 +41,9 @@ int fixture_setup(void **state);
 int fixture_setup_no_queue(void **state);
 int fixture_teardown(void **state);
 void fixture_run_jobs(struct fixture *f);
+
+/* The store, for the thread of the test. A connection to SQLite belongs to one thread at a time: the jobs end before. */
+struct db *fixture_store(struct fixture *f);
 struct ws *fixture_dial(struct fixture *f, const char *peer);
 struct ws *fixture_join(struct fixture *f, const char *name, bool is_ours, struct joined *ret);
 struct ws *fixture_join_with(

@@ -54,7 +54,7 @@ static void test_registered_agent_is_online_until_it_disconnects(void **state)
 static void test_registrations_wait_for_release(void **state)
 {
     struct fixture *f = *state;
-    _cleanup_free_ char *token = store_fixture_token(f->store.store, true, time_utc_ms());
+    _cleanup_free_ char *token = store_fixture_token(fixture_store(f), true, time_utc_ms());
     struct ws *ws[4];
     struct joined j;
 
@@ -153,7 +153,7 @@ static void test_silent_peer_is_refused_after_30_s(void **state)
 static void test_disconnect_during_registration_keeps_the_host(void **state)
 {
     struct fixture *f = *state;
-    _cleanup_free_ char *token = store_fixture_token(f->store.store, false, time_utc_ms());
+    _cleanup_free_ char *token = store_fixture_token(fixture_store(f), false, time_utc_ms());
     struct ws *ws = fixture_dial(f, "192.0.2.1");
 
     fake_ws_receive_json(ws, agent_register(token, "E", "x", false));
@@ -166,7 +166,7 @@ static void test_disconnect_during_registration_keeps_the_host(void **state)
 static void test_full_store_queue_refuses_registrations(void **state)
 {
     struct fixture *f = *state;
-    _cleanup_free_ char *token = store_fixture_token(f->store.store, true, time_utc_ms());
+    _cleanup_free_ char *token = store_fixture_token(fixture_store(f), true, time_utc_ms());
     struct ws *a = fixture_dial(f, "192.0.2.1"), *b = fixture_dial(f, "192.0.2.2");
     struct joined j;
 
@@ -293,7 +293,7 @@ static void test_facts_are_refreshed_when_the_engine_is_back(void **state)
     fixture_run_jobs(f);
     assert_string_equal(h->row.docker_version, "29.7.2");
     assert_int_equal(h->row.total_memory, 2048);
-    assert_int_equal(hosts_get(f->store.store, j.host_id, &row, NULL), 0);
+    assert_int_equal(hosts_get(fixture_store(f), j.host_id, &row, NULL), 0);
     assert_string_equal(row.docker_version, "29.7.2");
     assert_string_equal(row.name, "web");
 
@@ -397,7 +397,7 @@ static void test_dropped_agent_is_refused(void **state)
 
     fixture_run_jobs(f);
     fixture_command(f, j.agent_id, &o);
-    assert_int_equal(hosts_delete(f->store.store, j.host_id, NULL), 0);
+    assert_int_equal(hosts_delete(fixture_store(f), j.host_id, NULL), 0);
     fleet_remove_host(f->fleet, j.host_id);
     sessions_drop_agent(f->sessions, j.agent_id, "Host deleted");
     assert_int_equal(ws->close_code, 1008);
@@ -452,10 +452,10 @@ static void test_last_seen_is_stored_rarely(void **state)
         ws->handler->on_pong(ws->owner);
     assert_int_equal(job_queue_pending(f->jobs), 0);
 
-    store_fixture_sql(f->store.store, "UPDATE agents SET last_seen_at_ms = 1");
+    store_fixture_sql(fixture_store(f), "UPDATE agents SET last_seen_at_ms = 1");
     fake_ws_end(ws, 1000);
     fixture_run_jobs(f);
-    assert_int_equal(agents_get(f->store.store, j.agent_id, &a, NULL), 0);
+    assert_int_equal(agents_get(fixture_store(f), j.agent_id, &a, NULL), 0);
     assert_true(a.last_seen_at_ms > 1);
 }
 
@@ -514,13 +514,13 @@ static void test_stop_completes_after_a_second(void **state)
 static void test_migrated_host_leaves_the_fleet(void **state)
 {
     struct fixture *f = *state;
-    _cleanup_free_ char *id = store_fixture_host(f->store.store, "remote", "prod", "engine-1");
-    _cleanup_free_ char *token = store_fixture_token(f->store.store, false, time_utc_ms());
+    _cleanup_free_ char *id = store_fixture_host(fixture_store(f), "remote", "prod", "engine-1");
+    _cleanup_free_ char *token = store_fixture_token(fixture_store(f), false, time_utc_ms());
     _cleanup_(host_done) struct host row = {0};
     struct ws *ws = fixture_dial(f, "192.0.2.1");
     struct joined j;
 
-    assert_int_equal(hosts_get(f->store.store, id, &row, NULL), 0);
+    assert_int_equal(hosts_get(fixture_store(f), id, &row, NULL), 0);
     (void)fleet_put_host(f->fleet, &row, NULL);
     fake_ws_receive_json(ws, agent_register(token, "engine-1", "other", true));
     fixture_run_jobs(f);
