@@ -85,9 +85,12 @@ int proxy_find(const struct proxy_settings *s,
                struct proxy *ret,
                struct error *err)
 {
-    const char *value = !s ? NULL : to->is_tls ? s->https : s->http;
+    const char *value;
     struct proxy p = {.variable = to->is_tls ? HTTPS : HTTP};
 
+    if (!s)
+        return 0;
+    value = to->is_tls ? s->https : s->http;
     if (str_is_empty(value) || to->is_unix || address_is_loopback(to->host) ||
         no_proxy_matches(s->none, to))
         return 0;

@@ -21,8 +21,7 @@ static void check_same(const struct msg_container_stats *a, const json_t *payloa
     assert(is_same_text(a->container_id, b.container_id));
     assert(is_same_text(a->container_name, b.container_name));
     assert(is_same_text(a->timestamp, b.timestamp));
-    assert(memcmp(&a->cpu_percent, &b.cpu_percent, sizeof(double)) == 0);
-    assert(memcmp(&a->memory_percent, &b.memory_percent, sizeof(double)) == 0);
+    assert(a->cpu_percent == b.cpu_percent && a->memory_percent == b.memory_percent);
     assert(a->memory_usage == b.memory_usage && a->memory_limit == b.memory_limit);
     assert(a->network_rx == b.network_rx && a->network_tx == b.network_tx);
     assert(a->disk_read == b.disk_read && a->disk_write == b.disk_write);

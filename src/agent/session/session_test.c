@@ -110,10 +110,11 @@ static void test_unsupported_commands_are_refused(void **state)
         assert_string_equal(text_of(reply, "type"), "response");
         assert_string_equal(text_of(reply, "id"), "7");
         assert_true(!payload == !!cases[i].error);
-        if (cases[i].error)
+        if (cases[i].error) {
             assert_non_null(strstr(text_of(reply, "error"), cases[i].error));
-        else
+        } else {
             assert_null(json_object_get(reply, "error"));
+        }
         assert_string_equal(text_of(payload, "status"), cases[i].status ? cases[i].status : "");
         if (!cases[i].error && !cases[i].event) {
             assert_true(json_is_false(json_object_get(payload, "success")));

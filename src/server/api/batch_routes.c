@@ -143,7 +143,7 @@ static int read_id(const json_t *body,
 
 static int read_job(struct api_call *call, struct bulk_job **ret, struct error *err)
 {
-    const struct batch_action *action;
+    const struct batch_action *action = NULL;
     const json_t *body, *ids;
     struct bulk_job *job;
     size_t n;
@@ -154,6 +154,7 @@ static int read_job(struct api_call *call, struct bulk_job **ret, struct error *
         r = find_action(body, &action, err);
     if (r < 0)
         return r;
+    assert(action);
     ids = json_object_get(body, "ids");
     n = json_array_size(ids);
     if (n == 0 || n > MAX_ITEMS)

@@ -101,7 +101,7 @@ static json_t *describe_batch(const struct bulk_job *job)
         json_text_str(message), "total_items", (json_int_t)job->n, "completed_items",
         (json_int_t)n_ended, "success_items", (json_int_t)job->count[ITEM_SUCCESS], "error_items",
         (json_int_t)job->count[ITEM_ERROR], "skipped_items",
-        (json_int_t)(job->count[ITEM_SKIPPED] + job->count[ITEM_CANCELLED]), "created_at",
+        (json_int_t)job->count[ITEM_SKIPPED] + (json_int_t)job->count[ITEM_CANCELLED], "created_at",
         json_value_time(job->created_at_ms), "started_at", json_value_time(job->started_at_ms),
         "completed_at", json_value_time(job->ended_at_ms));
 }

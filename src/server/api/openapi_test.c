@@ -258,6 +258,15 @@ static void test_path_parameters_are_described(void **state)
     }
 }
 
+static void write_lower_case(char to[static MAX_PATH], const char *name)
+{
+    size_t n = strlen(name);
+
+    assert_true(n < MAX_PATH);
+    for (size_t i = 0; i <= n; i++)
+        to[i] = (char)tolower((unsigned char)name[i]);
+}
+
 /* Generators that ignore case or the kind of a component write one type for two names. */
 static void test_component_names_are_unique(void **state)
 {
@@ -272,11 +281,8 @@ static void test_component_names_are_unique(void **state)
         json_object_foreach(json_object_get(components, groups[i]), name, component)
         {
             char lower[MAX_PATH];
-            size_t n = strlen(name);
 
-            assert_true(n < sizeof(lower));
-            for (size_t k = 0; k <= n; k++)
-                lower[k] = (char)tolower((unsigned char)name[k]);
+            write_lower_case(lower, name);
             if (!set_add(&names, lower))
                 fail_msg("components.%s.%s: another component has this name", groups[i], name);
         }

@@ -49,9 +49,10 @@ static void reply_removed(const struct request *q, const struct change_result *r
     bool is_wanted = json_is_true(json_object_get(q->payload, "volumes"));
     json_t *o = json_pack("{s:b, s:s}", "success", 1, "message", "Container deleted");
 
-    if (is_wanted)
+    if (is_wanted) {
         json_text_set(o, "volumes_removed",
                       json_boolean(r->host && fleet_host_can(r->host, "inventory")));
+    }
     api_reply(q->call, 200, o);
 }
 

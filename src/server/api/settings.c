@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 #define TIMEZONE     "timezone_offset" /* minutes east of UTC */
-#define MIN_TIMEZONE (-12 * 60)
-#define MAX_TIMEZONE (14 * 60)
+#define MIN_TIMEZONE (-720)            /* minutes */
+#define MAX_TIMEZONE 840
 
 static json_t *make_settings(bool has_history, int timezone)
 {
@@ -58,7 +58,7 @@ void api_settings_get(struct api_call *call)
 
 static int read_timezone(const json_t *v, struct api_job *job, struct error *err)
 {
-    json_int_t minutes = json_is_integer(v) ? json_integer_value(v) : MAX_TIMEZONE + 1;
+    json_int_t minutes = json_is_integer(v) ? json_integer_value(v) : (json_int_t)MAX_TIMEZONE + 1;
     bool is_admin = job->who.role == ROLE_ADMIN && !scope_is_limited(&job->who.scope);
 
     if (minutes < MIN_TIMEZONE || minutes > MAX_TIMEZONE) {

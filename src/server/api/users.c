@@ -328,9 +328,10 @@ void profile_post(struct api_call *call)
     int r;
 
     r = api_body(call, &body, &err);
-    if (r == 0)
+    if (r == 0) {
         r = read_text(body, "display_name", USER_MAX_DISPLAY_NAME, &with_display_name,
                       &display_name, &err);
+    }
     if (r == 0)
         r = read_text(body, "email", USER_MAX_EMAIL, &with_email, &email, &err);
     if (r < 0) {

@@ -132,9 +132,10 @@ static int execute(const struct arguments *a, struct error *err)
 
     if (r == 0)
         r = foreign_file_has(im.from, "docker_hosts", err);
-    if (r == 0)
+    if (r == 0) {
         r = error_set(err, -EINVAL, "%s is no database of DockMon: it has no table docker_hosts",
                       a->file);
+    }
     if (r > 0)
         r = store_open(&im.to, a->data_dir, err);
     if (r == 0)

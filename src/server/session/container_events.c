@@ -148,9 +148,10 @@ const char *container_event_old_name(const struct msg_container_event *m)
 {
     const char *old = str_eq(m->action, "rename") ? get_attribute(m, "oldName") : NULL;
 
-    if (old && *old == '/')
-        old++;
-    return str_is_empty(old) || strlen(old) > NAME_BYTES ? NULL : old;
+    if (!old)
+        return NULL;
+    old += *old == '/';
+    return *old == '\0' || strlen(old) > NAME_BYTES ? NULL : old;
 }
 
 static void refine_rename(const struct msg_container_event *m, struct event *e)

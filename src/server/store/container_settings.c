@@ -23,23 +23,22 @@ enum stmt {
 };
 
 static const char *const sql[STMT_COUNT] = {
-    /* The parentheses are for clang. */
-    [STMT_SET] = ("INSERT INTO container_settings (host_id, subject, kind, data, updated_at_ms) "
-                  "SELECT :host, :subject, :kind, :data, :now WHERE "
-                  "(SELECT count(*) FROM container_settings WHERE host_id = :host) < :max OR "
-                  "EXISTS (SELECT * FROM container_settings WHERE host_id = :host "
-                  "AND subject = :subject AND kind = :kind) "
-                  "ON CONFLICT DO UPDATE SET data = excluded.data, "
-                  "updated_at_ms = excluded.updated_at_ms"),
-    [STMT_GET] = ("SELECT data FROM container_settings WHERE " OF_THE_CONTAINER
-                  " ORDER BY subject = :subject DESC LIMIT 1"),
+    [STMT_SET] = "INSERT INTO container_settings (host_id, subject, kind, data, updated_at_ms) "
+                 "SELECT :host, :subject, :kind, :data, :now WHERE "
+                 "(SELECT count(*) FROM container_settings WHERE host_id = :host) < :max OR "
+                 "EXISTS (SELECT * FROM container_settings WHERE host_id = :host "
+                 "AND subject = :subject AND kind = :kind) "
+                 "ON CONFLICT DO UPDATE SET data = excluded.data, "
+                 "updated_at_ms = excluded.updated_at_ms",
+    [STMT_GET] = "SELECT data FROM container_settings WHERE " OF_THE_CONTAINER
+                 " ORDER BY subject = :subject DESC LIMIT 1",
     [STMT_DELETE] = "DELETE FROM container_settings WHERE " OF_THE_CONTAINER,
-    [STMT_DELETE_NAME] = ("DELETE FROM container_settings WHERE host_id = :host AND kind = :kind "
-                          "AND subject = :name"),
-    [STMT_EACH] = ("SELECT host_id, subject, kind, data, updated_at_ms FROM container_settings "
-                   "WHERE :host IS NULL OR host_id = :host ORDER BY host_id, subject, kind"),
-    [STMT_RENAME] = ("UPDATE OR REPLACE container_settings SET subject = :to "
-                     "WHERE host_id = :host AND subject = :from"),
+    [STMT_DELETE_NAME] = "DELETE FROM container_settings WHERE host_id = :host AND kind = :kind "
+                         "AND subject = :name",
+    [STMT_EACH] = "SELECT host_id, subject, kind, data, updated_at_ms FROM container_settings "
+                  "WHERE :host IS NULL OR host_id = :host ORDER BY host_id, subject, kind",
+    [STMT_RENAME] = "UPDATE OR REPLACE container_settings SET subject = :to "
+                    "WHERE host_id = :host AND subject = :from",
     [STMT_MOVE] = "UPDATE OR REPLACE container_settings SET host_id = :to WHERE host_id = :from",
 };
 
