@@ -1,5 +1,6 @@
 #include "net/http_request.h"
 #include "base/alloc.h"
+#include "base/str.h"
 #include "net/http_head.h"
 #include "net/url.h"
 
@@ -31,6 +32,22 @@ char *http_request_list(const struct http_request *r, const char *name)
         list = before ? xasprintf("%s, %s", before, value) : xstrdup(value);
     }
     return list;
+}
+
+bool http_request_accepts_gzip(const struct http_request *r)
+{
+    _cleanup_free_ char *list = http_request_list(r, "accept-encoding");
+    char *rest = list, *coding;
+
+    while ((coding = strsep(&rest, ","))) {
+        char *weight = strchr(coding, ';');
+
+        if (weight)
+            *weight++ = '\0';
+        if (str_eq(str_trim(coding), "gzip"))
+            return !weight || strpbrk(weight, "123456789");
+    }
+    return false;
 }
 
 /* The n-th cookie of the name in one Cookie line; *n is lowered by those that were there. */

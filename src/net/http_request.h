@@ -31,6 +31,11 @@ const char *http_request_header(const struct http_request *r, const char *name);
 char *http_request_cookie(const struct http_request *r, const char *name);
 /* All headers of a name whose value is a list, which may be divided, joined by commas. */
 char *http_request_list(const struct http_request *r, const char *name);
+/*
+ * RFC 9110, 12.5.3: gzip is accepted if Accept-Encoding lists it without a weight of 0. "*" is
+ * ignored.
+ */
+bool http_request_accepts_gzip(const struct http_request *r);
 /* As http_request_cookie(), for the n-th cookie of this name, from 0: a client may send several. */
 char *http_request_cookie_at(const struct http_request *r, const char *name, size_t n);
 char *http_request_query(const struct http_request *r, const char *name);

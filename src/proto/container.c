@@ -33,6 +33,7 @@ static const struct field fields[] = {
     {"RepoDigests",     FIELD_STRINGS, AT(repo_digests),     0,              0, 0,      NULL         },
     {"NetworkSettings", FIELD_OBJECT,  AT(network_settings), 0,              0, 0,      NULL         },
     {"HostConfig",      FIELD_OBJECT,  AT(host_config),      0,              0, 0,      NULL         },
+    {"OOMKilled",       FIELD_JSON,    AT(oom_killed),       0,              0, 0,      NULL         },
 };
 
 /*

@@ -22,6 +22,7 @@ struct msg_container {
     struct strings repo_digests;
     json_t *network_settings; /* object */
     json_t *host_config;      /* object */
+    json_t *oom_killed;       /* true or false; of our agent */
 };
 
 int msg_container_decode(const json_t *v, struct msg_container *ret, struct error *err) _nodiscard_;

@@ -159,6 +159,8 @@ static void append_element(const struct container_list *list,
         append_member(b, "StartedAt", facts->started_at);
     if (facts->env && !e->head.has_env)
         append_member(b, "Env", facts->env);
+    if (facts->oom_killed)
+        append_member(b, "OOMKilled", facts->oom_killed);
     append(b, "}", 1);
 }
 
@@ -248,6 +250,7 @@ static void store_container(struct lookup *l, struct json_span inspect)
         .env = container_inspect_env(inspect),
         .started_at = container_inspect_started_at(inspect),
         .restart_policy = container_inspect_restart_policy(inspect),
+        .oom_killed = container_inspect_oom_killed(inspect),
     };
 
     if (l->generation == facts_generation(list->facts)) {

@@ -124,7 +124,8 @@ void facts_on_event(struct facts *facts, const char *type, const char *action, c
     if (str_eq(action, "destroy")) {
         container_free(map_remove(&facts->containers, id));
         (void)map_remove(&facts->noted, id);
-    } else if (str_eq(action, "start") || str_eq(action, "restart") || str_eq(action, "update")) {
+    } else if (str_eq(action, "start") || str_eq(action, "restart") || str_eq(action, "die") ||
+               str_eq(action, "update")) {
         c = map_find(&facts->containers, id);
         if (!c || c->is_stale) {
             facts->generation++; /* an inspect may be running */

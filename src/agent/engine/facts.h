@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * A cache of facts that /containers/json does not contain and that rarely change: Env, StartedAt
- * and restart policy of a container, RepoDigests of an image. It outlives sessions. Entries are
+ * A cache of facts that /containers/json does not contain and that rarely change: Env, StartedAt,
+ * OOMKilled and restart policy of a container, RepoDigests of an image. It outlives sessions. Entries are
  * JSON text that is inserted into list elements. Events invalidate entries (facts_on_event());
  * after a gap in the events the whole cache is cleared.
  */
@@ -16,10 +16,11 @@ struct facts *facts_new(void);
 void facts_free(struct facts *facts);
 
 struct facts_container {
-    char *env;            /* JSON object as text */
-    char *started_at;     /* JSON string as text, NULL: never started */
-    char *restart_policy; /* JSON object as text, NULL: none */
-    bool is_stale;        /* started or updated since: must be read again */
+    char *env;              /* JSON object as text */
+    char *started_at;       /* JSON string as text, NULL: never started */
+    char *restart_policy;   /* JSON object as text, NULL: none */
+    const char *oom_killed; /* "true" or "false", static; NULL: unknown */
+    bool is_stale;          /* started, ended or updated since: must be read again */
 };
 
 /* Borrowed until the cache changes; NULL: unknown or stale. */

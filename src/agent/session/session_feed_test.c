@@ -22,8 +22,8 @@
     "[{\"Id\":\"" A "\",\"HostConfig\":{\"NetworkMode\":\"none\"}," \
     "\"ImageID\":\"sha256:" B "\",\"State\":\"running\"},"          \
     "{\"Id\":\"" B "\",\"ImageID\":\"sha256:" B "\"}]"
-#define INSPECT_A                                          \
-    "{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\"}," \
+#define INSPECT_A                                                             \
+    "{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\",\"OOMKilled\":true}," \
     "\"Config\":{\"Env\":[\"K=v\"]},\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}}"
 #define IMAGE_B "{\"RepoDigests\":[\"r@sha256:1\"]}"
 
@@ -49,6 +49,8 @@ static void check_list(const json_t *payload)
     assert_string_equal(text_of(a, "State"), "running");
     assert_string_equal(text_of(a, "StartedAt"), "2026-01-01T00:00:00Z");
     assert_string_equal(text_of(json_object_get(a, "Env"), "K"), "v");
+    assert_true(json_is_true(json_object_get(a, "OOMKilled")));
+    assert_null(json_object_get(b, "OOMKilled"));
     assert_int_equal(json_array_size(json_object_get(a, "RepoDigests")), 1);
     /* Its inspect answers 404. */
     assert_null(json_object_get(b, "StartedAt"));
@@ -77,9 +79,13 @@ static void test_list_is_cached(void **state)
     say(&f, LIST);
     wait_sent(&f, 4);
     assert_int_equal(fake_engine_count(f.fake, "GET /containers/" A "/json"), 3);
-    facts_on_event(f.facts, "image", "pull", "x");
+    facts_on_event(f.facts, "container", "die", A); /* it may have run out of memory */
     say(&f, LIST);
     wait_sent(&f, 5);
+    assert_int_equal(fake_engine_count(f.fake, "GET /containers/" A "/json"), 4);
+    facts_on_event(f.facts, "image", "pull", "x");
+    say(&f, LIST);
+    wait_sent(&f, 6);
     assert_int_equal(fake_engine_count(f.fake, "GET /images/"), 2);
     tear_down(&f);
 }

@@ -157,6 +157,18 @@ char *container_inspect_restart_policy(struct json_span inspect)
     return is_object(policy) && policy.n <= MAX_POLICY_TEXT ? xstrndup(policy.p, policy.n) : NULL;
 }
 
+const char *container_inspect_oom_killed(struct json_span inspect)
+{
+    static const char *const texts[] = {"true", "false"};
+    struct json_span killed = json_span_find(json_span_find(inspect, "State"), "OOMKilled");
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (json_span_is(killed, texts[i]))
+            return texts[i];
+    }
+    return NULL;
+}
+
 bool container_inspect_has_tty(struct json_span inspect)
 {
     return json_span_is(json_span_find(json_span_find(inspect, "Config"), "Tty"), "true");

@@ -30,6 +30,8 @@ char *container_inspect_env(struct json_span inspect);
 char *container_inspect_started_at(struct json_span inspect);
 /* HostConfig.RestartPolicy as JSON object text; NULL: none. */
 char *container_inspect_restart_policy(struct json_span inspect);
+/* State.OOMKilled as static JSON text, "true" or "false"; NULL: the engine did not send it. */
+const char *container_inspect_oom_killed(struct json_span inspect);
 bool container_inspect_has_tty(struct json_span inspect);
 bool container_inspect_is_running(struct json_span inspect);
 /* Nanoseconds since 1970 of "StartedAt" or "FinishedAt"; 0: never or unknown. */

@@ -97,6 +97,7 @@ static struct api_call *call_new(struct api *a,
     call->is_local = front_is_local(q, a->o.listen_host);
     call->is_head = str_eq(r->method, "HEAD");
     call->accepts_events = accept && strstr(accept, "text/event-stream");
+    call->accepts_gzip = http_request_accepts_gzip(r);
     call->accepts_csv = accept && strstr(accept, "text/csv");
     call->last_event_id = last_id ? xstrdup(last_id) : NULL;
     return call;

@@ -45,6 +45,7 @@ struct api_call {
     bool is_head;        /* HEAD: the answer has no body */
     bool accepts_events; /* Accept: text/event-stream */
     bool accepts_csv;    /* Accept: text/csv */
+    bool accepts_gzip;   /* Accept-Encoding: gzip */
     char *last_event_id; /* the last event that the client has received, or NULL */
     json_t *json;        /* the parsed body, after api_body() */
     char *target;        /* the object of the action, for the audit log; or NULL */

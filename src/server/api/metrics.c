@@ -1,10 +1,12 @@
 /*
- * GET /metrics as a stream: each drain of the client writes the next slice (prometheus.h).
+ * GET /metrics as a stream: each drain of the client writes the next slice (prometheus.h),
+ * compressed if the client accepts that.
  */
 
 #include "base/alloc.h"
 #include "server/api/handlers.h"
 #include "server/api/prometheus.h"
+#include "server/common/gzip.h"
 
 #define SLICE ((size_t)64 * 1024) /* some hundred lines, written in about a millisecond */
 #define MAX_QUEUE \
@@ -15,12 +17,30 @@ struct scrape {
     uint64_t request_id;
     struct exposition exposition;
     bool with_server;
+    struct gzip *gzip; /* NULL: plain text */
 };
 
 static void scrape_free(struct scrape *s)
 {
     exposition_done(&s->exposition);
+    gzip_free(s->gzip);
     free(s);
+}
+
+/* Returns false when the client has disconnected. */
+static bool send_slice(struct scrape *s, const struct buf *text, bool is_last)
+{
+    struct buf packed = BUF_INIT(SIZE_MAX / 2);
+    const struct buf *body = text;
+    bool is_sent;
+
+    if (s->gzip) {
+        gzip_write(s->gzip, text->data, text->size, is_last, &packed);
+        body = &packed;
+    }
+    is_sent = http_stream_write(s->http, s->request_id, body->data, body->size) == 0;
+    buf_done(&packed);
+    return is_sent;
 }
 
 static void on_drain(void *owner)
@@ -33,8 +53,8 @@ static void on_drain(void *owner)
         server_metrics_write(s->exposition.api, &text);
     s->with_server = false;
     is_more = exposition_write(&s->exposition, SLICE, &text);
-    if (http_stream_write(s->http, s->request_id, text.data, text.size) < 0)
-        is_more = false; /* the client has disconnected */
+    if (!send_slice(s, &text, !is_more))
+        is_more = false;
     buf_done(&text);
     if (is_more)
         return;
@@ -50,8 +70,12 @@ static void on_gone(void *owner)
 void metrics_get(struct api_call *call)
 {
     static const struct http_stream_handler handler = {.on_drain = on_drain, .on_gone = on_gone};
+    bool is_gzip = call->accepts_gzip;
+    const char *headers[] = {"Vary", "Accept-Encoding", is_gzip ? "Content-Encoding" : NULL, "gzip",
+                             NULL};
     struct scrape *s = xcalloc(1, sizeof(*s));
 
+    s->gzip = is_gzip ? gzip_new() : NULL;
     s->http = call->api->http;
     s->request_id = call->request_id;
     s->with_server = !scope_is_limited(&call->who.scope);
@@ -59,6 +83,7 @@ void metrics_get(struct api_call *call)
     if (!api_reply_stream(call, &(struct http_stream){
                                     .status = 200,
                                     .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                    .headers = headers,
                                     .max_queue = MAX_QUEUE,
                                     .handler = &handler,
                                     .owner = s,

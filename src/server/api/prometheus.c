@@ -7,6 +7,7 @@
 #include "server/api/call.h"
 #include "server/fleet/scope_view.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define NEW_MS    60000 /* older samples are not current */
@@ -14,8 +15,18 @@
 
 enum subject { SUBJECT_HOST, SUBJECT_CONTAINER };
 
-#define STATE   SIZE_MAX       /* whether the host is online, or the container runs */
-#define CIRCUIT (SIZE_MAX - 1) /* whether the breaker of the agent is open */
+/* Families whose values are not metrics of samples. */
+enum {
+    STATE = 1000, /* whether the host is online, or the container runs */
+    CIRCUIT,      /* whether the breaker of the agent is open */
+    BOOTED_AT,    /* of a host: the time of its sample less its uptime */
+    STATE_NAME,   /* 1, with the state as a label */
+    HEALTH,
+    EXIT_CODE,
+    OOM_KILLED,
+};
+static_assert((int)HOST_METRICS < (int)STATE && (int)CONTAINER_METRICS < (int)STATE,
+              "families of samples are numbered by their metric");
 
 struct family {
     const char *name, *type, *help;
@@ -49,10 +60,15 @@ static const struct family families[] = {
     HOST("network_receive_bytes_total",  "counter", HOST_NET_RX,             1,    "Received by external interfaces."),
     HOST("network_transmit_bytes_total", "counter", HOST_NET_TX,             1,    "Sent by external interfaces."),
     HOST("uptime_seconds",               "gauge",   HOST_UPTIME,             1,    "Time since the host was booted."),
+    HOST("start_time_seconds",           "gauge",   BOOTED_AT,               1,    "Time of the boot, in unix time, to about a second."),
     HOST("containers",                   "gauge",   HOST_CONTAINERS,         1,    "Containers in any state."),
     HOST("containers_running",           "gauge",   HOST_CONTAINERS_RUNNING, 1,    "Containers that run."),
 
     CONTAINER("running",                       "gauge",   STATE,                        1,    "Whether the container runs."),
+    CONTAINER("state",                         "gauge",   STATE_NAME,                   1,    "1 for the current state, which is a label; other states are absent."),
+    CONTAINER("health",                        "gauge",   HEALTH,                       1,    "Result of the health check: 1 healthy, 0 unhealthy. Absent without a check, and until its first result."),
+    CONTAINER("last_exit_code",                "gauge",   EXIT_CODE,                    1,    "Exit code of the last run that has ended."),
+    CONTAINER("oom_killed",                    "gauge",   OOM_KILLED,                   1,    "Whether a process was killed because memory ran out, in this run or the one that has ended."),
     CONTAINER("cpu_cores",                     "gauge",   CONTAINER_CPU,                1e-4, "CPU in use; 1 is one core."),
     CONTAINER("cpu_seconds_total",             "counter", CONTAINER_CPU_TIME,           1e-6, "Total CPU time."),
     CONTAINER("cpu_periods_total",             "counter", CONTAINER_CPU_PERIODS,        1,    "Periods of the CPU quota."),
@@ -113,7 +129,10 @@ static void put_label(struct buf *out, const char *name, const char *value)
     (void)buf_append_char(out, '"');
 }
 
-static void put_labels(struct buf *out, const struct fleet_host *h, const struct fleet_container *c)
+static void put_labels(struct buf *out,
+                       const struct family *f,
+                       const struct fleet_host *h,
+                       const struct fleet_container *c)
 {
     const json_t *labels = c ? c->labels : NULL;
     const char *project = labels ? json_text_get(labels, "com.docker.compose.project") : NULL;
@@ -129,6 +148,8 @@ static void put_labels(struct buf *out, const struct fleet_host *h, const struct
         put_label(out, "compose_project", project);
     if (service)
         put_label(out, "compose_service", service);
+    if (f->metric == STATE_NAME)
+        put_label(out, "state", c->state);
     put(out, "} ");
 }
 
@@ -139,8 +160,37 @@ static void put_line(struct buf *out,
                      double value)
 {
     put(out, f->name);
-    put_labels(out, h, c);
+    put_labels(out, f, h, c);
     (void)buf_printf(out, "%.15g\n", value);
+}
+
+static bool get_known(int64_t value, double *ret)
+{
+    *ret = (double)value;
+    return value != CONDITION_UNKNOWN;
+}
+
+static bool get_sampled(const struct exposition *e,
+                        const struct family *f,
+                        const struct fleet_host *h,
+                        const struct fleet_container *c,
+                        double *ret)
+{
+    const struct stats_series *series = stats_find(e->api->o.stats, h->row.id, c ? c->id : NULL);
+    size_t metric = f->metric == BOOTED_AT ? HOST_UPTIME : f->metric;
+
+    if (!series || series->at_ms < e->now_ms - NEW_MS || series->values[metric] == METRIC_NONE)
+        return false;
+    *ret = (double)series->values[metric] * f->factor;
+    if (f->metric == BOOTED_AT)
+        *ret = (double)(series->at_ms / 1000) - *ret;
+    return true;
+}
+
+static bool is_circuit_open(const struct exposition *e, const struct fleet_host *h)
+{
+    return h->agent.id &&
+           str_eq(commands_circuit(sessions_commands(e->api->o.sessions), h->agent.id), "open");
 }
 
 static bool get_value(const struct exposition *e,
@@ -149,22 +199,23 @@ static bool get_value(const struct exposition *e,
                       const struct fleet_container *c,
                       double *ret)
 {
-    const struct stats_series *line;
-
-    if (f->metric == STATE) {
-        *ret = c ? str_eq(c->state, "running") : h->is_online;
-        return !c || h->is_online; /* the state of an offline host's containers is outdated */
+    if (f->metric < STATE)
+        return get_sampled(e, f, h, c, ret);
+    if (f->metric == STATE && !c) {
+        *ret = h->is_online;
+        return true;
     }
-    if (f->metric == CIRCUIT) {
-        *ret = h->agent.id &&
-               str_eq(commands_circuit(sessions_commands(e->api->o.sessions), h->agent.id), "open");
-        return h->is_online;
-    }
-    line = stats_find(e->api->o.stats, h->row.id, c ? c->id : NULL);
-    if (!line || line->at_ms < e->now_ms - NEW_MS || line->values[f->metric] == METRIC_NONE)
+    if (!h->is_online) /* the last list of an offline host is outdated */
         return false;
-    *ret = (double)line->values[f->metric] * f->factor;
-    return true;
+    switch (f->metric) {
+    case STATE: *ret = str_eq(c->state, "running"); return true;
+    case CIRCUIT: *ret = is_circuit_open(e, h); return true;
+    case STATE_NAME: *ret = 1; return true;
+    case HEALTH: return get_known(c->condition.health, ret);
+    case EXIT_CODE: return get_known(c->condition.exit_code, ret);
+    case OOM_KILLED: return get_known(c->condition.oom_killed, ret);
+    default: return get_sampled(e, f, h, c, ret);
+    }
 }
 
 /* Of a host that is not visible as a whole there are the state and the counts of what is visible. */

@@ -232,6 +232,66 @@ static void test_values_are_exported_or_absent(void **state)
     }
 }
 
+/* State, health, exit code and OOM kills of a container; unknown ones are absent. */
+static void test_conditions_are_exported_or_absent(void **state)
+{
+    static const struct {
+        const char *state, *status;
+        int oom; /* negative: the element has none */
+        const char *name, *health, *code, *oom_killed;
+    } cases[] = {
+        {"running",    "Up 5 minutes",                   -1, "running",    NULL, NULL,  NULL},
+        {"running",    "Up 5 minutes (healthy)",         0,  "running",    "1",  NULL,  "0" },
+        {"paused",     "Up 5 minutes (Paused)",          -1, "paused",     "1",  NULL,  "0" },
+        {"running",    "Up 5 minutes (unhealthy)",       -1, "running",    "0",  NULL,  "0" },
+        {"exited",     "Exited (137) 2 minutes ago",     1,  "exited",     NULL, "137", "1" },
+        {"restarting", "Restarting (2) 2 seconds ago",   -1, "restarting", NULL, "2",   "1" },
+        {"running",    "Up 1 second (health: starting)", 0,  "running",    NULL, "2",   "0" },
+        {"dead",       "Dead",                           -1, "exited",     NULL, "2",   "0" },
+    };
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct {
+            const char *family, *value;
+        } expected[] = {
+            {"health",         cases[i].health    },
+            {"last_exit_code", cases[i].code      },
+            {"oom_killed",     cases[i].oom_killed},
+        };
+        json_t *c = element('1', "web", cases[i].state);
+        _cleanup_free_ char *text = NULL, *named = NULL;
+
+        (void)json_object_set_new(c, "Status", json_string(cases[i].status));
+        if (cases[i].oom >= 0)
+            (void)json_object_set_new(c, "OOMKilled", json_boolean(cases[i].oom));
+        list(b, json_pack("[o]", c));
+        text = write_all(b, 1);
+        named = xasprintf("dockmon_container_state{host_id=\"h\",host=\"alpha\",container=\"web\","
+                          "image=\"i\",state=\"%s\"} 1\n",
+                          cases[i].name);
+        assert_has(text, named);
+        assert_int_equal(n_lines(text, "dockmon_container_state{"), 1);
+        for (size_t k = 0; k < ARRAY_LEN(expected); k++) {
+            _cleanup_free_ char *name = xasprintf("dockmon_container_%s{", expected[k].family);
+            _cleanup_free_ char *line = xasprintf(
+                "%shost_id=\"h\",host=\"alpha\",container=\"web\",image=\"i\"} %s\n", name,
+                expected[k].value ? expected[k].value : "-");
+
+            if (n_lines(text, name) != (expected[k].value ? 1 : 0))
+                fail_msg("case %zu: %s in\n%s", i, name, text);
+            if (expected[k].value)
+                assert_has(text, line);
+        }
+    }
+    fleet_set_online(b->api.o.fleet, b->host, false, time_utc_ms());
+    {
+        _cleanup_free_ char *away = write_all(b, 1);
+
+        assert_int_equal(n_lines(away, "dockmon_container_"), 0);
+    }
+}
+
 /* Two containers of one name in a list, as after a rename: a series must not occur twice. */
 static void test_a_duplicate_name_is_exported_once(void **state)
 {
@@ -327,6 +387,7 @@ int main(void)
         TEST(test_label_values_are_escaped_and_cut),
         TEST(test_compose_labels_are_exported_or_empty),
         TEST(test_values_are_exported_or_absent),
+        TEST(test_conditions_are_exported_or_absent),
         TEST(test_a_duplicate_name_is_exported_once),
         TEST(test_old_samples_and_offline_hosts_are_omitted),
         TEST(test_slices_do_not_change_the_output),

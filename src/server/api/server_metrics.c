@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define UNLIMITED 18446744073709551615.0 /* as client libraries report it */
+
 /* A negative value is unknown, and omitted. */
 static void put(struct buf *out, const char *name, const char *type, const char *help, double v)
 {
@@ -19,21 +21,24 @@ static void put(struct buf *out, const char *name, const char *type, const char 
     (void)buf_printf(out, "%s %.15g\n", name, v);
 }
 
-/* Reads the second number of "size resident shared ...", in pages. */
-static double read_resident_bytes(void)
+enum { STATM_SIZE, STATM_RESIDENT };
+
+/* Reads one of the numbers "size resident shared ...", which count pages. */
+static double read_memory_bytes(size_t column)
 {
     _cleanup_free_ char *text = NULL;
-    char *rest;
     const char *pages;
+    char *rest;
     uint64_t n;
     size_t size;
 
     if (file_read("/proc/self/statm", 4096, &text, &size, NULL) < 0)
         return -1;
     rest = text;
-    (void)strsep(&rest, " ");
-    pages = strsep(&rest, " ");
-    if (!pages || parse_u64(pages, UINT32_MAX, &n) < 0)
+    do {
+        pages = strsep(&rest, " ");
+    } while (column--);
+    if (!pages || parse_u64(pages, UINT64_MAX, &n) < 0)
         return -1;
     return (double)n * (double)sysconf(_SC_PAGESIZE);
 }
@@ -61,11 +66,30 @@ static double count_open_descriptors(void)
     return n;
 }
 
-static double get_max_descriptors(void)
+static double get_limit(int resource)
 {
     struct rlimit l;
 
-    return getrlimit(RLIMIT_NOFILE, &l) < 0 ? -1 : (double)l.rlim_cur;
+    if (getrlimit(resource, &l) < 0)
+        return -1;
+    return l.rlim_cur == RLIM_INFINITY ? UNLIMITED : (double)l.rlim_cur;
+}
+
+/* The names are those of all client libraries, so that common dashboards and alerts find them. */
+static void put_process(const struct api *a, struct buf *out)
+{
+    put(out, "process_cpu_seconds_total", "counter", "CPU time of the server.", get_cpu_seconds());
+    put(out, "process_open_fds", "gauge", "Open file descriptors.", count_open_descriptors());
+    put(out, "process_max_fds", "gauge", "Maximum number of open file descriptors.",
+        get_limit(RLIMIT_NOFILE));
+    put(out, "process_virtual_memory_bytes", "gauge", "Virtual memory of the server.",
+        read_memory_bytes(STATM_SIZE));
+    put(out, "process_virtual_memory_max_bytes", "gauge", "Maximum of its virtual memory.",
+        get_limit(RLIMIT_AS));
+    put(out, "process_resident_memory_bytes", "gauge", "Resident memory of the server.",
+        read_memory_bytes(STATM_RESIDENT));
+    put(out, "process_start_time_seconds", "gauge", "Start time of the server, in unix time.",
+        (double)health_started_at_ms(a->o.health) / 1000);
 }
 
 static void put_fleet(const struct api *a, struct buf *out)
@@ -129,12 +153,5 @@ void server_metrics_write(const struct api *api, struct buf *out)
         (double)health_uptime_ms(api->o.health) / 1000);
     put_fleet(api, out);
     put_stores(api, out);
-    put(out, "dockmon_process_resident_memory_bytes", "gauge", "Memory of the server.",
-        read_resident_bytes());
-    put(out, "dockmon_process_cpu_seconds_total", "counter", "CPU time of the server.",
-        get_cpu_seconds());
-    put(out, "dockmon_process_open_fds", "gauge", "Open file descriptors.",
-        count_open_descriptors());
-    put(out, "dockmon_process_max_fds", "gauge", "Maximum number of open file descriptors.",
-        get_max_descriptors());
+    put_process(api, out);
 }

@@ -253,7 +253,9 @@ static const char *get_element_id(const json_t *element)
 }
 
 /* Takes ownership of `text`. */
-static struct fleet_container *decode_container(const json_t *element, char *text)
+static struct fleet_container *decode_container(const json_t *element,
+                                                char *text,
+                                                const struct fleet_container *old)
 {
     _cleanup_free_ char *owned = text;
     _cleanup_(msg_container_done) struct msg_container m = {0};
@@ -265,6 +267,7 @@ static struct fleet_container *decode_container(const json_t *element, char *tex
 
     c = xcalloc(1, sizeof(*c));
     str_copy(c->id, sizeof(c->id), m.id);
+    condition_read(&c->condition, &m, old ? &old->condition : NULL);
     c->name = TAKE_PTR(m.name);
     c->state = xstrdup(msg_container_state(m.state));
     c->engine_state = m.state ? TAKE_PTR(m.state) : xstrdup("");
@@ -339,7 +342,7 @@ static bool put_element(struct fleet_host *h, json_t *received)
     if (!old && h->containers.size >= h->max_containers)
         return false;
 
-    c = decode_container(kept, TAKE_PTR(text));
+    c = decode_container(kept, TAKE_PTR(text), old);
     if (!c || !has_room(h, c->cost, old ? old->cost : 0))
         return false;
 

@@ -42,6 +42,7 @@
 #include "base/listeners.h"
 #include "base/map.h"
 #include "proto/codec.h"
+#include "server/fleet/condition.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include <jansson.h>
@@ -106,6 +107,7 @@ struct fleet_container {
     uint8_t element_digest[FLEET_DIGEST_SIZE]; /* of a forgotten element */
     json_t *labels;                            /* of the element: object, or NULL */
     char *image;                               /* of the element; "": it has none */
+    struct fleet_condition condition;
     struct fleet_sample sample;
     uint64_t own_sample_version;      /* the host's samples_version with this sample */
     uint64_t version;                 /* the host's containers_version with its last change */

@@ -21,6 +21,7 @@ struct health {
     struct health_options o;
     struct repeated_job job;
     uint64_t born_ms;
+    int64_t started_at_ms;
     int state; /* of the store, at the last check */
     int64_t since_ms;
 };
@@ -129,6 +130,7 @@ struct health *health_new(const struct health_options *o)
         h->o.broken_period_ms = BROKEN_PERIOD_MS;
     h->born_ms = time_monotonic_ms();
     h->since_ms = time_utc_ms();
+    h->started_at_ms = h->since_ms;
     repeated_job_start(&h->job, o->loop, o->store_jobs, &ops, h->o.period_ms);
     return h;
 }
@@ -144,6 +146,11 @@ void health_free(struct health *h)
 uint64_t health_uptime_ms(const struct health *h)
 {
     return time_monotonic_ms() - h->born_ms;
+}
+
+int64_t health_started_at_ms(const struct health *h)
+{
+    return h->started_at_ms;
 }
 
 bool health_is_serving(const struct health *h)

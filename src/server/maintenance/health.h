@@ -38,6 +38,7 @@ const char *health_history_name(const struct history_state *s);
 
 /* Returns the time since health_new(). */
 uint64_t health_uptime_ms(const struct health *h);
+int64_t health_started_at_ms(const struct health *h); /* the time of health_new() */
 
 bool health_is_serving(const struct health *h); /* the database works: /health responds with 200 */
 

@@ -44,6 +44,14 @@ void session_complain(struct session *se, const char *what, const char *word)
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
+static void note_condition(struct fleet_host *h, const struct msg_container_event *m)
+{
+    struct fleet_container *c = map_find(&h->containers, m->container_id);
+
+    if (c)
+        condition_note_event(&c->condition, m);
+}
+
 static void on_container_event(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
@@ -55,8 +63,10 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         session_complain(se, err.msg, NULL);
         return;
     }
-    if (h)
+    if (h) {
         element_note_event(h, m.container_id, msg_container_event_find_cut(payload));
+        note_condition(h, &m);
+    }
     if (!h || !container_event_make(&m, h, time_utc_ms(), &e))
         return;
     if (!session_may_report_event(se)) {

@@ -212,23 +212,6 @@ const struct web_file *web_files_find(const struct web_files *w,
     return f || !is_page(path, accept) ? f : map_find(&w->by_path, INDEX_PATH);
 }
 
-/* RFC 9110, 12.5.3: gzip is accepted if it is listed without a weight of 0. "*" is ignored. */
-static bool accepts_gzip(const struct http_request *r)
-{
-    _cleanup_free_ char *list = http_request_list(r, "accept-encoding");
-    char *rest = list, *coding;
-
-    while ((coding = strsep(&rest, ","))) {
-        char *weight = strchr(coding, ';');
-
-        if (weight)
-            *weight++ = '\0';
-        if (str_eq(str_trim(coding), "gzip"))
-            return !weight || strpbrk(weight, "123456789");
-    }
-    return false;
-}
-
 /* RFC 9110, 13.1.2: a list of tags, or "*"; tags are compared weakly. */
 static bool is_known_to_client(const struct http_request *r, const char *etag)
 {
@@ -239,7 +222,7 @@ static bool is_known_to_client(const struct http_request *r, const char *etag)
 
 void web_file_respond(const struct web_file *f, struct http_server *s, const struct http_request *r)
 {
-    bool is_gzip = f->gzip.data && accepts_gzip(r);
+    bool is_gzip = f->gzip.data && http_request_accepts_gzip(r);
     const struct web_body *body = is_gzip ? &f->gzip : &f->plain;
     bool is_known = is_known_to_client(r, body->etag);
     const char *headers[] = {
