@@ -159,7 +159,14 @@ test('reads are tried again, and an agent whose answers cannot be read is left a
   assert.equal(count('inspect'), 3, 'twice again');
 
   bad.operations.stop = () => ({ success: undefined });
-  for (let i = 0; i < 3; i++) await client.post(`${path}/stop`, undefined, { status: 502 });
+  const changes = (said) => said.filter((l) => /^commands to the agent are /.test(l.msg)).map(({ level, msg, host }) => ({ level, msg, host }));
+  const opening = await lines(async () => {
+    for (let i = 0; i < 3; i++) await client.post(`${path}/stop`, undefined, { status: 502 });
+    await client.post(`${path}/stop`, undefined, { status: 503 });
+  });
+  assert.deepEqual(changes(opening), [
+    { level: 'warning', msg: 'commands to the agent are held back: 5 commands were not answered properly within a minute', host: bad.hostId },
+  ], 'the change is logged once');
   assert.equal(count('stop'), 3, 'what changes something is not tried again');
   assert.deepEqual(await circuit(), ['open', '1']);
   const refused = await client.fetch('POST', `${path}/stop`);
@@ -168,7 +175,13 @@ test('reads are tried again, and an agent whose answers cannot be read is left a
   assert.equal((await refused.json()).code, 'circuit_open');
   assert.equal(count('stop'), 3);
 
-  bad.ws.terminate();
+  const closing = await lines(async () => {
+    bad.ws.terminate();
+    await eventually(async () => (await circuit())[0] === 'closed', { what: 'the connection has ended' });
+  });
+  assert.deepEqual(changes(closing), [
+    { level: 'info', msg: 'commands to the agent are sent again: the connection of the agent has ended', host: bad.hostId },
+  ]);
   const again = new HandAgent(server, { engineId: bad.engineId, hostname: bad.hostname });
   again.containers = [own];
   again.operations.stop = () => ({ status: 'stopped' });

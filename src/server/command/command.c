@@ -20,6 +20,7 @@ struct commands {
     command_send_fn send;
     void *send_owner;
     void (*on_failure)(void *owner, const struct command_failure *f);
+    command_circuit_fn on_circuit;
     size_t max_awaited;  /* replies of one peer */
     struct map pending;  /* correlation id -> struct command */
     struct map peers;    /* agent id -> struct peer, while it has pending commands */
@@ -144,10 +145,17 @@ static struct breaker *find_breaker(const struct command *c)
     return map_find(&c->owner->breakers, c->peer->agent_id);
 }
 
+static void report_circuit(struct commands *cs, const char *agent_id, bool is_open, const char *why)
+{
+    if (cs->on_circuit)
+        cs->on_circuit(cs->send_owner, agent_id, is_open, why);
+}
+
 /* Failures of routine commands do not count: an agent may lack them. */
 static void count_failure(const struct command *c)
 {
     struct breaker *b = find_breaker(c);
+    bool was_closed;
 
     if (!c->container)
         return;
@@ -155,15 +163,19 @@ static void count_failure(const struct command *c)
         b = xcalloc(1, sizeof(*b));
         (void)map_put(&c->owner->breakers, c->peer->agent_id, b);
     }
-    (void)breaker_on_failure(b, time_monotonic_ms());
+    was_closed = b->state == BREAKER_CLOSED; /* a failed attempt opens it again, without a report */
+    if (breaker_on_failure(b, time_monotonic_ms()) && was_closed) {
+        report_circuit(c->owner, c->peer->agent_id, true,
+                       "5 commands were not answered properly within a minute");
+    }
 }
 
 static void count_success(const struct command *c)
 {
     struct breaker *b = find_breaker(c);
 
-    if (b)
-        (void)breaker_on_success(b, time_monotonic_ms());
+    if (b && breaker_on_success(b, time_monotonic_ms()))
+        report_circuit(c->owner, c->peer->agent_id, false, "the agent answers again");
 }
 
 static void on_timeout(struct loop_timer *t)
@@ -214,6 +226,11 @@ void commands_on_failure(struct commands *cs,
                          void (*fn)(void *owner, const struct command_failure *f))
 {
     cs->on_failure = fn;
+}
+
+void commands_on_circuit(struct commands *cs, command_circuit_fn fn)
+{
+    cs->on_circuit = fn;
 }
 
 static void forget_breaker(struct commands *cs, const char *agent_id)
@@ -380,10 +397,13 @@ bool commands_on_reply(struct commands *cs, const char *agent_id, const json_t *
 
 void commands_fail_agent(struct commands *cs, const char *agent_id, const char *why)
 {
+    struct breaker *b = map_find(&cs->breakers, agent_id);
     struct peer *p = map_find(&cs->peers, agent_id);
     char(*ids)[UUID_TEXT_SIZE];
     size_t n = 0;
 
+    if (b && b->state != BREAKER_CLOSED)
+        report_circuit(cs, agent_id, false, "the connection of the agent has ended");
     forget_breaker(cs, agent_id);
     if (!p)
         return;

@@ -80,6 +80,15 @@ struct command_failure {
 const char *commands_circuit(struct commands *cs, const char *agent_id);
 void commands_on_failure(struct commands *cs,
                          void (*fn)(void *owner, const struct command_failure *f));
+/*
+ * Called once when the breaker of an agent opens, and once when it is closed again: not for the
+ * failed attempts in between.
+ */
+typedef void (*command_circuit_fn)(void *owner,
+                                   const char *agent_id,
+                                   bool is_open,
+                                   const char *why);
+void commands_on_circuit(struct commands *cs, command_circuit_fn fn);
 void commands_free(struct commands *cs); /* fails pending commands; their owners must still exist */
 void command_start(struct commands *cs, struct command_request *q);
 

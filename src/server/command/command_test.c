@@ -426,9 +426,22 @@ static void test_no_retry(void **state)
     assert_int_equal(n_sent, 3);
 }
 
+static unsigned n_opened, n_closed;
+
+static void on_circuit(void *owner _unused_, const char *agent_id, bool is_open, const char *why)
+{
+    assert_string_equal(agent_id, "a");
+    assert_non_null(why);
+    n_opened += is_open;
+    n_closed += !is_open;
+}
+
 static void test_breaker(void **state)
 {
     struct outcome o[6] = {0};
+
+    n_opened = n_closed = 0;
+    commands_on_circuit(*state, on_circuit);
 
     for (size_t i = 0; i < 5; i++) {
         assert_string_equal(commands_circuit(*state, "a"), "closed");
@@ -450,8 +463,12 @@ static void test_breaker(void **state)
     assert_true(reply_ok(*state, "b", get_id(5)));
     outcome_done(&o[0]);
 
+    assert_int_equal(n_opened, 1);
     commands_fail_agent(*state, "a", "x"); /* a new connection begins closed */
     assert_string_equal(commands_circuit(*state, "a"), "closed");
+    assert_int_equal(n_closed, 1);
+    commands_fail_agent(*state, "a", "x");
+    assert_int_equal(n_closed, 1);
 }
 
 /* A refusal of the engine is an answer. */

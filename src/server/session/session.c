@@ -429,6 +429,17 @@ static void on_command_failure(void *owner, const struct command_failure *f)
               "%s failed: %s", f->name, r->message);
 }
 
+static void on_circuit(void *owner, const char *agent_id, bool is_open, const char *why)
+{
+    const struct sessions *s = owner;
+    const struct agent_record *record = map_find(&s->records, agent_id);
+
+    log_write(
+        is_open ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+        LOG_FIELDS("host", record && record->host_id[0] ? record->host_id : "", "agent", agent_id),
+        "commands to the agent are %s: %s", is_open ? "held back" : "sent again", why);
+}
+
 int sessions_send(struct sessions *s, const char *agent_id, const char *text, size_t size)
 {
     return send_command(s, agent_id, text, size);
@@ -450,6 +461,7 @@ struct sessions *sessions_new(const struct sessions_options *o)
         s->o.poll_interval_ms = SESSION_POLL_MS;
     s->commands = commands_new(o->loop, send_command, s);
     commands_on_failure(s->commands, on_command_failure);
+    commands_on_circuit(s->commands, on_circuit);
     if (o->max_commands > 0)
         commands_set_max_awaited(s->commands, o->max_commands);
     s->ingest = ingest_new(o->loop, o->store_jobs, o->store, on_event_stored, s);
