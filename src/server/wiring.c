@@ -5,7 +5,6 @@
  * feed/feed.h, history/history.h), so nothing has to be passed on here.
  *
  * To add a manager:
- *
  *   1. its pointer in struct server (server_internal.h);
  *   2. a block with its open function, and stop, close and free where it needs them;
  *   3. a row in server_parts[], below everything it uses.
@@ -24,6 +23,7 @@
 #include "server/common/running_file.h"
 #include "server/connections.h"
 #include "server/download/agent_files.h"
+#include "server/feed/sampling.h"
 #include "server/fleet/own_containers.h"
 #include "server/history/history.h"
 #include "server/logs/ws_endpoint.h"
@@ -35,12 +35,12 @@
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
-#include "server/stats/sampling.h"
 #include "server/stats/stats.h"
 #include "server/store/agents.h"
 #include "server/store/hosts.h"
 #include "server/store/store.h"
 #include "server/tls/tls_keeper.h"
+#include "server/view/settings_json.h"
 #include "server/web/files.h"
 
 #include <errno.h>
@@ -354,6 +354,8 @@ static int open_feed(struct server *s, const struct config *config, struct error
         .loop = s->loop,
         .auth = s->auth,
         .fleet = s->fleet,
+        .stats = s->stats,
+        .settings = settings_json_read(s->store, s->history != NULL),
         .max_queue = config->max_client_queue,
     });
     s->sampling = sampling_new(&(struct sampling_options){

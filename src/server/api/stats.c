@@ -9,9 +9,9 @@
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
 #include "server/api/stats_json.h"
+#include "server/feed/sampling.h"
 #include "server/fleet/scope_view.h"
 #include "server/stats/rate.h"
-#include "server/stats/sampling.h"
 #include "server/view/json_values.h"
 
 #include <errno.h>

@@ -2,15 +2,16 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/stats/live.h"
 #include "server/stats/rate.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MAX_MARKS   1000 /* the newest ones of a response */
 #define MAX_INTEGER 9.2e18
-#define LIVE_GAP_MS 25000 /* between two samples with a rate: one sample of 10 s may be missing */
 
 /* Buffers have no limit: the size of the response was checked before. */
 static void put(struct buf *out, const char *text)
@@ -356,24 +357,9 @@ void stats_csv_write(struct buf *out, const struct stats_answer *a)
 
 /* --- the last minutes ------------------------------------------------------------------------- */
 
-enum live_array {
-    LIVE_TIMESTAMPS,
-    LIVE_CPU,
-    LIVE_MEM,
-    LIVE_NET,
-    LIVE_MEMORY_USED,
-    LIVE_MEMORY_LIMIT,
-    LIVE_NET_RX,
-    LIVE_NET_TX,
-    LIVE_DISK_READ,
-    LIVE_DISK_WRITE,
-    LIVE_ARRAYS,
-};
-
-static const char *const live_names[LIVE_ARRAYS] = {
-    [LIVE_TIMESTAMPS] = "timestamps",
+static const char *const live_names[LIVE_VALUES] = {
     [LIVE_CPU] = "cpu",
-    [LIVE_MEM] = "mem",
+    [LIVE_MEMORY] = "mem",
     [LIVE_NET] = "net",
     [LIVE_MEMORY_USED] = "memory_used_bytes",
     [LIVE_MEMORY_LIMIT] = "memory_limit_bytes",
@@ -383,76 +369,34 @@ static const char *const live_names[LIVE_ARRAYS] = {
     [LIVE_DISK_WRITE] = "disk_write",
 };
 
-static void put_live(struct buf *to, bool is_known, double v)
+static void put_live(struct buf *to, double v)
 {
     put(to, to->size ? "," : "[");
-    if (is_known) {
-        put_number(to, v);
-    } else {
+    if (isnan(v)) {
         put(to, "null");
+    } else {
+        put_number(to, v);
     }
-}
-
-static bool get_live_rate(const struct ring_row *before,
-                          const struct ring_row *row,
-                          enum stats_column column,
-                          double *ret)
-{
-    const struct rate_reading a = {before->at_ms, before->values[column],
-                                   before->values[STATS_STARTED]};
-    const struct rate_reading b = {row->at_ms, row->values[column], row->values[STATS_STARTED]};
-
-    *ret = 0;
-    return before->at_ms > 0 && rate_between(&a, &b, LIVE_GAP_MS, ret);
-}
-
-static void put_rates(struct buf *to, const struct ring_row *before, const struct ring_row *row)
-{
-    double rx, tx, read, write;
-    bool has_rx = get_live_rate(before, row, STATS_NET_RX, &rx);
-    bool has_tx = get_live_rate(before, row, STATS_NET_TX, &tx);
-    bool has_read = get_live_rate(before, row, STATS_BLK_READ, &read);
-    bool has_write = get_live_rate(before, row, STATS_BLK_WRITE, &write);
-
-    put_live(&to[LIVE_NET], has_rx && has_tx, rx + tx);
-    put_live(&to[LIVE_NET_RX], has_rx, rx);
-    put_live(&to[LIVE_NET_TX], has_tx, tx);
-    put_live(&to[LIVE_DISK_READ], has_read, read);
-    put_live(&to[LIVE_DISK_WRITE], has_write, write);
-}
-
-static void put_row(struct buf *to, const struct ring_row *before, const struct ring_row *row)
-{
-    const int64_t *v = row->values;
-    bool has_share = v[STATS_MEM_USED] != METRIC_NONE && v[STATS_MEM_LIMIT] > 0;
-
-    put_live(&to[LIVE_TIMESTAMPS], true, (double)row->at_ms / 1000);
-    put_live(&to[LIVE_CPU], v[STATS_CPU] != METRIC_NONE, (double)v[STATS_CPU] / 100);
-    put_live(&to[LIVE_MEM], has_share,
-             has_share ? (double)v[STATS_MEM_USED] * 100 / (double)v[STATS_MEM_LIMIT] : 0);
-    put_live(&to[LIVE_MEMORY_USED], v[STATS_MEM_USED] != METRIC_NONE, (double)v[STATS_MEM_USED]);
-    put_live(&to[LIVE_MEMORY_LIMIT], v[STATS_MEM_LIMIT] != METRIC_NONE, (double)v[STATS_MEM_LIMIT]);
-    put_rates(to, before, row);
 }
 
 void stats_live_write(struct buf *out, const struct stats_series *series, int64_t after_ms)
 {
-    struct buf arrays[LIVE_ARRAYS];
-    struct ring_row before = {0}, row;
-    struct ring_reader reader;
+    struct buf arrays[LIVE_VALUES], timestamps = BUF_INIT(SIZE_MAX / 2);
+    struct live_reader reader;
+    struct live_point point;
 
-    for (size_t i = 0; i < LIVE_ARRAYS; i++)
+    for (size_t i = 0; i < LIVE_VALUES; i++)
         buf_init(&arrays[i], SIZE_MAX / 2);
-    if (series) {
-        ring_read_start(&reader, &series->ring,
-                        INT64_MIN); /* the previous row gives the first rate */
-        for (; ring_read_next(&reader, &row); before = row) {
-            if (row.at_ms > after_ms)
-                put_row(arrays, &before, &row);
-        }
+    live_read_start(&reader, series, after_ms);
+    while (live_read_next(&reader, &point)) {
+        put_live(&timestamps, (double)point.at_ms / 1000);
+        for (size_t i = 0; i < LIVE_VALUES; i++)
+            put_live(&arrays[i], point.values[i]);
     }
-    for (size_t i = 0; i < LIVE_ARRAYS; i++) {
-        (void)buf_printf(out, "%s\"%s\":%s]", i > 0 ? "," : "{", live_names[i],
+    (void)buf_printf(out, "{\"timestamps\":%s]", timestamps.size ? buf_str(&timestamps) : "[");
+    buf_done(&timestamps);
+    for (size_t i = 0; i < LIVE_VALUES; i++) {
+        (void)buf_printf(out, ",\"%s\":%s]", live_names[i],
                          arrays[i].size ? buf_str(&arrays[i]) : "[");
         buf_done(&arrays[i]);
     }

@@ -34,7 +34,8 @@ static void on_admitted(struct ws_client *socket)
     if (c->subscribes_first) {
         client_become_subscriber(c);
     } else {
-        client_send_lists(c, true);
+        client_begin_lists(c);
+        feed_emit_watched(c->feed, NULL);
     }
 }
 
@@ -46,6 +47,8 @@ static void on_closing(struct ws_client *socket,
 
     c->feed->n_subscribers -= c->is_subscriber;
     client_forget_topics(c);
+    if (!c->is_subscriber)
+        feed_emit_watched(c->feed, NULL);
 }
 
 static void on_gone(struct ws_client *socket)
@@ -74,7 +77,7 @@ static void on_drain(struct ws_client *socket)
         if (c->is_subscriber) {
             client_resync(c, "behind");
         } else {
-            client_send_lists(c, true);
+            client_begin_lists(c);
         }
     } else {
         client_send_state(c);
@@ -130,23 +133,6 @@ void feed_poke(struct feed *f)
     }
 }
 
-static void on_list_timer(struct loop_timer *t)
-{
-    feed_send_lists(CONTAINER_OF(t, struct feed, list_timer));
-}
-
-/* Sends full lists after the delay, or earlier if they are due earlier. */
-static void poke_lists(struct feed *f, uint64_t delay_ms)
-{
-    uint64_t due_ms = time_monotonic_ms() + delay_ms;
-
-    if (f->clients.n_open == f->n_subscribers ||
-        (loop_timer_is_running(&f->list_timer) && f->list_due_ms <= due_ms))
-        return;
-    f->list_due_ms = due_ms;
-    loop_timer_start(f->o.loop, &f->list_timer, delay_ms, on_list_timer);
-}
-
 /* --- the feed --------------------------------------------------------------------------------- */
 
 /* The subject of a single message, and the rule by which clients may know of it. */
@@ -183,7 +169,7 @@ static struct feed *feed_of(struct fleet_listener *l)
 
 static void poke_all(struct feed *f)
 {
-    poke_lists(f, FEED_LIST_MS);
+    feed_poke_lists(f, FEED_LIST_MS);
     feed_poke(f);
 }
 
@@ -242,7 +228,6 @@ static void on_samples(struct fleet_listener *l,
 
     if (batch->is_late)
         return;
-    poke_lists(f, FEED_LIST_STATS_MS);
     if (watched_has_host(&f->watched, h->row.id) ||
         watched_has_any_container(&f->watched, h->row.id))
         feed_poke(f);
@@ -343,6 +328,17 @@ void feed_on_batch(struct feed *f, const char *type, const struct identity *whos
              data);
 }
 
+void feed_set_settings(struct feed *f, const json_t *settings)
+{
+    json_decref(f->o.settings);
+    f->o.settings = json_deep_copy(settings);
+}
+
+void feed_emit_watched(struct feed *f, const char *host_id)
+{
+    listeners_emit(&f->listeners, struct feed_listener, on_watched, host_id);
+}
+
 bool feed_is_watched(const struct feed *f, const char *host_id, const char *container_id)
 {
     return container_id ? watched_has_container(&f->watched, host_id, container_id)
@@ -395,6 +391,7 @@ void feed_free(struct feed *f)
     news_clear(&f->news);
     watched_done(&f->watched);
     frame_done(&f->frame);
+    json_decref(f->o.settings);
     free(f);
 }
 

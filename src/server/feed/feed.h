@@ -14,8 +14,10 @@
  * nothing else before) gets frames. When more than 4 MiB wait for it, it is behind: it gets nothing
  * more until its queue has drained, and then a resync. A client that never subscribes gets what
  * clients of the API expect that we are compatible with: initial_state and containers_update, then
- * containers_update at most once a second, and single messages at once. With thousands of
- * containers that is megabytes a second. docs/protocol.md has the messages.
+ * containers_update every 2 s, a second after changes, and single messages at once. Clients with
+ * the same rights share one list, which is written only while somebody gets it. Lists have a
+ * maximum in bytes, and when writing them takes long they are sent less often. docs/protocol.md has
+ * the messages.
  *
  * A client is created at its upgrade and freed when its socket has closed (auth/ws_client.h), or by
  * feed_free(). No other function of the feed frees a client, so that sending to all clients is safe
@@ -45,11 +47,14 @@
 #include <jansson.h>
 
 struct feed;
+struct stats;
 
 struct feed_options {
     struct loop *loop;
     struct auth *auth;
     struct fleet *fleet;
+    struct stats *stats;
+    json_t *settings; /* see feed_set_settings(); takes ownership */
     size_t max_queue; /* bytes that wait for a client that has subscribed; 0: 4 MiB */
 };
 
@@ -72,6 +77,8 @@ void feed_accept(struct feed *f,
                  const struct ws_rules *rules,
                  struct ws_accept *ret);
 
+/* The settings in the first state of clients that do not subscribe; copied. */
+void feed_set_settings(struct feed *f, const json_t *settings);
 size_t feed_count(const struct feed *f); /* clients, without those that are being closed */
 
 /* The host is about to be removed from the fleet. */
@@ -90,3 +97,8 @@ void feed_on_batch(struct feed *f, const char *type, const struct identity *whos
  */
 bool feed_is_watched(const struct feed *f, const char *host_id, const char *container_id);
 bool feed_is_any_watched(const struct feed *f, const char *host_id);
+/*
+ * True: a client gets full lists with this host, and the fleet is small enough to sample all of it
+ * for them.
+ */
+bool feed_is_listed(const struct feed *f, const struct fleet_host *h);

@@ -22,13 +22,13 @@
 #include "server/feed/watched.h"
 #include "server/fleet/fleet_listener.h"
 
-#define FEED_FRAME_QUEUE   ((size_t)4 << 20)   /* of a client that has subscribed */
-#define FEED_ALL_QUEUES    ((size_t)256 << 20) /* of all clients together */
-#define FEED_UPDATE_MAX    ((size_t)1 << 20)   /* of state in one update */
-#define FEED_STATE_PART    ((size_t)256 * 1024)
-#define FEED_TICK_MS       100
-#define FEED_LIST_MS       1000 /* between full lists */
-#define FEED_LIST_STATS_MS 2000 /* between full lists when only samples have changed */
+#define FEED_FRAME_QUEUE  ((size_t)4 << 20)   /* of a client that has subscribed */
+#define FEED_ALL_QUEUES   ((size_t)256 << 20) /* of all clients together */
+#define FEED_UPDATE_MAX   ((size_t)1 << 20)   /* of state in one update */
+#define FEED_STATE_PART   ((size_t)256 * 1024)
+#define FEED_TICK_MS      100
+#define FEED_LIST_MS      1000 /* between full lists */
+#define FEED_LIST_IDLE_MS 2000 /* between full lists when no host or container has changed */
 
 enum client_state {
     CLIENT_WATCHING, /* gets everything */
@@ -57,6 +57,8 @@ struct client {
     /* Without a subscription: the container whose details the client shows; host "": none. */
     struct topic modal;
     struct resync resync;
+    bool needs_initial_state; /* without a subscription: before the next list */
+    unsigned list_round;      /* of the feed, when the last list was sent */
     /* With a limited scope: the "HOST" and "HOST/CONTAINER" that the client has been sent. */
     struct set shown;
 };
@@ -73,11 +75,16 @@ struct feed {
     struct loop_timer tick;
     uint64_t ticked_ms;
     struct loop_timer list_timer;
-    uint64_t list_due_ms;
+    uint64_t list_due_ms;      /* of the timer */
+    uint64_t list_all_ms;      /* when all clients without a subscription get a list; 0: never */
+    uint64_t list_earliest_ms; /* lists are not due before */
+    unsigned list_round;
 };
 
 /* feed.c */
 void feed_poke(struct feed *f); /* schedules a tick */
+/* Notifies listeners that this host, or with NULL any, may be watched or not any more. */
+void feed_emit_watched(struct feed *f, const char *host_id);
 
 /* client.c */
 bool client_is_watching(const struct client *c); /* admitted, and not behind */
@@ -113,6 +120,8 @@ void feed_send_updates(struct feed *f);
 void client_show(struct client *c, const char *host_id, const char *container_id);
 
 /* full_list.c */
-void client_send_lists(struct client *c, bool is_first);
-void feed_send_lists(struct feed *f);
-void feed_send_stats(struct feed *f); /* to the clients that have not subscribed */
+/* The client gets its first lists, or them again, before long. */
+void client_begin_lists(struct client *c);
+/* Sends lists to the clients that have not subscribed after the delay, or earlier if they are due. */
+void feed_poke_lists(struct feed *f, uint64_t delay_ms);
+void feed_send_stats(struct feed *f); /* to the same clients */

@@ -106,7 +106,7 @@ void frame_add_host_stats(struct frame *f, const struct fleet_host *h)
         return;
     b = begin_element(f, FRAME_HOST_STATS);
     (void)buf_printf(b, "{\"host_id\":\"%s\",", h->row.id);
-    host_sample_write(b, ",\"memory_percent\":", s);
+    host_sample_write(b, ",\"memory_percent\":", ",\"memory_usage\":", s);
     add_sampled_at(b, s);
 }
 

@@ -3,13 +3,18 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "server/feed/feed_internal.h"
+#include "server/feed/sparklines.h"
 #include "server/fleet/scope_view.h"
 #include "server/view/container_json.h"
 #include "server/view/fleet_json.h"
 
-#include <string.h>
-
-#define LISTS_MAX ((size_t)12 << 20) /* of a queue of 16 MiB; hosts and samples need the rest */
+#define LISTS_MAX      ((size_t)12 << 20) /* of a queue of 16 MiB; the other members need the rest */
+#define HOSTS_MAX      ((size_t)4 << 20)
+#define METRICS_MAX    ((size_t)512 << 10)
+#define LEAST_SHARE    ((size_t)4 << 10) /* of a container: usual ones are smaller */
+#define MAX_DUTY       20                /* lists take at most one part in 20 of the loop's time */
+#define MAX_CONTAINERS 5000 /* of a fleet whose samples are taken faster while lists are sent */
+#define MAX_HOSTS      500
 
 static void add_text(struct buf *out, const char *text)
 {
@@ -31,59 +36,66 @@ static size_t count_containers(const struct fleet *f)
  */
 static void add_containers(struct buf *out, const struct fleet *f, struct fleet_selection selection)
 {
-    size_t before = out->size;
-    size_t n = count_containers(f);
+    size_t before = out->size, share;
 
-    fleet_containers_write_in(out, f, &selection);
-    if (out->size <= LISTS_MAX || n == 0)
+    if (fleet_containers_write_in(out, f, &selection))
         return;
-    out->size = before;
-    selection.max_container = LISTS_MAX / n;
-    fleet_containers_write_in(out, f, &selection);
+    buf_truncate(out, before);
+    share = selection.max / count_containers(f); /* there are some: they have filled the array */
+    selection.max_container = share > LEAST_SHARE ? share : LEAST_SHARE;
+    (void)fleet_containers_write_in(out, f, &selection);
 }
 
 static void add_lists(struct buf *out, const struct client *c)
 {
     const struct fleet *fleet = c->feed->o.fleet;
-    const struct fleet_selection selection = {.scope = &c->socket.who.scope,
-                                              .with_secrets = client_sees_secrets(c)};
+    size_t before = out->size;
 
     add_text(out, "\"hosts\":");
-    fleet_hosts_write_in(out, fleet, &c->socket.who.scope);
+    fleet_hosts_write_in(out, fleet, &c->socket.who.scope, HOSTS_MAX);
     add_text(out, ",\"containers\":");
-    add_containers(out, fleet, selection);
+    add_containers(out, fleet,
+                   (struct fleet_selection){.scope = &c->socket.who.scope,
+                                            .with_secrets = client_sees_secrets(c),
+                                            .max = LISTS_MAX - (out->size - before)});
 }
 
 static void add_host_metrics(struct buf *out, const struct client *c)
 {
-    bool is_first = true;
+    size_t begin = out->size;
 
     add_text(out, "{");
     map_foreach(fleet_hosts(c->feed->o.fleet), e) {
         const struct fleet_host *h = e->value;
-        const struct fleet_sample *s = &h->sample;
         struct scope_view view;
 
         scope_view_host(&c->socket.who.scope, h, &view);
-        if (!s->sampled_at_ms || !scope_view_host_samples(&view))
+        if (!h->sample.sampled_at_ms || !scope_view_host_samples(&view))
             continue;
-        (void)buf_printf(out, "%s\"%s\":{", is_first ? "" : ",", h->row.id);
-        host_sample_write(out, ",\"mem_percent\":", s);
+        if (out->size - begin > METRICS_MAX)
+            break;
+        (void)buf_printf(out, "%s\"%s\":{", out->size > begin + 1 ? "," : "", h->row.id);
+        host_sample_write(out, ",\"mem_percent\":", ",\"mem_bytes\":", &h->sample);
         add_text(out, "}");
-        is_first = false;
     }
     add_text(out, "}");
 }
 
 static void write_initial_state(struct buf *out, const struct client *c)
 {
+    _cleanup_free_ char *settings = json_text_write(c->feed->o.settings, NULL);
+
     add_text(out, "{\"type\":\"initial_state\",\"data\":{");
     add_lists(out, c);
-    add_text(out, ",\"settings\":{},\"blackout\":{\"is_active\":false}}}");
+    add_text(out, ",\"settings\":");
+    add_text(out, settings);
+    add_text(out, ",\"blackout\":{\"is_active\":false,\"window_name\":null}}}");
 }
 
 static void write_update(struct buf *out, const struct client *c)
 {
+    const struct feed *f = c->feed;
+    const struct scope *scope = &c->socket.who.scope;
     char now[TIME_TEXT_SIZE];
 
     add_text(out, "{\"type\":\"containers_update\",\"data\":{");
@@ -91,69 +103,154 @@ static void write_update(struct buf *out, const struct client *c)
     (void)buf_printf(out, ",\"timestamp\":\"%s\"", time_format_ms(time_utc_ms(), now));
     add_text(out, ",\"host_metrics\":");
     add_host_metrics(out, c);
-    add_text(out, ",\"host_sparklines\":{},\"container_sparklines\":{}}}");
+    add_text(out, ",\"host_sparklines\":");
+    sparklines_write_hosts(out, f->o.stats, f->o.fleet, scope);
+    add_text(out, ",\"container_sparklines\":");
+    sparklines_write_containers(out, f->o.stats, f->o.fleet, scope);
+    add_text(out, "}}");
 }
 
-void client_send_lists(struct client *c, bool is_first)
-{
-    struct buf text = BUF_INIT(SIZE_MAX / 2);
+/* --- the clients of a list -------------------------------------------------------------------- */
 
-    if (is_first) {
-        write_initial_state(&text, c);
-        client_send_text(c, text.data, text.size);
-        buf_clear(&text);
+static bool gets_lists(const struct client *c, bool all)
+{
+    return !c->is_subscriber && client_is_watching(c) && (all || c->needs_initial_state);
+}
+
+static bool is_same_list(const struct client *a, const struct client *b)
+{
+    bool is_limited = scope_is_limited(&a->socket.who.scope);
+
+    return client_sees_secrets(a) == client_sees_secrets(b) &&
+           is_limited == scope_is_limited(&b->socket.who.scope) &&
+           (!is_limited || scope_equal(&a->socket.who.scope, &b->socket.who.scope));
+}
+
+/* Sends the lists of this client to it and to all after it that get the same ones. */
+static void send_group(struct client *first, bool all)
+{
+    struct feed *f = first->feed;
+    struct buf update = BUF_INIT(SIZE_MAX / 2), initial = BUF_INIT(SIZE_MAX / 2);
+
+    write_update(&update, first);
+    for (struct list *l = &first->socket.link; l != &f->clients.list; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, socket.link);
+
+        if (c->list_round == f->list_round || !gets_lists(c, all) || !is_same_list(first, c))
+            continue;
+        c->list_round = f->list_round;
+        if (c->needs_initial_state) {
+            if (!initial.size)
+                write_initial_state(&initial, first);
+            client_send_text(c, initial.data, initial.size);
+            c->needs_initial_state = false;
+        }
+        client_send_text(c, update.data, update.size);
     }
-    write_update(&text, c);
-    client_send_text(c, text.data, text.size);
-    buf_done(&text);
+    buf_done(&update);
+    buf_done(&initial);
 }
 
-static void send_lists(struct feed *f, bool with_secrets)
+/* Sends to all clients, or to those without their first lists. False: there was none. */
+static bool send_lists(struct feed *f, bool all)
 {
-    struct buf text = BUF_INIT(SIZE_MAX / 2); /* shared by all clients without a scope */
+    bool is_sent = false;
 
+    f->list_round++;
     for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, socket.link);
 
-        if (!client_is_watching(c) || c->is_subscriber || client_sees_secrets(c) != with_secrets)
+        if (c->list_round == f->list_round || !gets_lists(c, all))
             continue;
-        if (scope_is_limited(&c->socket.who.scope)) {
-            client_send_lists(c, false);
-            continue;
-        }
-        if (!text.size)
-            write_update(&text, c);
-        client_send_text(c, text.data, text.size);
+        send_group(c, all);
+        is_sent = true;
     }
-    buf_done(&text);
+    return is_sent;
 }
 
-void feed_send_lists(struct feed *f)
+/* --- when lists are sent ---------------------------------------------------------------------- */
+
+static void on_list_timer(struct loop_timer *t)
 {
-    send_lists(f, false);
-    send_lists(f, true);
+    struct feed *f = CONTAINER_OF(t, struct feed, list_timer);
+    uint64_t begin_ms = time_monotonic_ms(), end_ms;
+    bool all = f->list_all_ms > 0 && f->list_all_ms <= f->list_due_ms, is_sent;
+
+    if (all)
+        f->list_all_ms = 0;
+    is_sent = send_lists(f, all);
+    end_ms = time_monotonic_ms();
+    f->list_earliest_ms = end_ms + (end_ms - begin_ms) * (MAX_DUTY - 1);
+    if (is_sent || f->list_all_ms > 0) /* else nobody watches, or all clients are behind */
+        feed_poke_lists(f, FEED_LIST_IDLE_MS);
+}
+
+static void start_list_timer(struct feed *f, uint64_t due_ms)
+{
+    uint64_t now_ms = time_monotonic_ms();
+
+    if (due_ms < f->list_earliest_ms)
+        due_ms = f->list_earliest_ms;
+    if (loop_timer_is_running(&f->list_timer) && f->list_due_ms <= due_ms)
+        return;
+    f->list_due_ms = due_ms;
+    loop_timer_start(f->o.loop, &f->list_timer, due_ms > now_ms ? due_ms - now_ms : 0,
+                     on_list_timer);
+}
+
+void feed_poke_lists(struct feed *f, uint64_t delay_ms)
+{
+    uint64_t due_ms = time_monotonic_ms() + delay_ms;
+
+    if (f->clients.n_open == f->n_subscribers)
+        return;
+    if (f->list_all_ms == 0 || due_ms < f->list_all_ms)
+        f->list_all_ms = due_ms;
+    start_list_timer(f, f->list_all_ms);
+}
+
+void client_begin_lists(struct client *c)
+{
+    c->needs_initial_state = true;
+    start_list_timer(c->feed, 0);
+}
+
+bool feed_is_listed(const struct feed *f, const struct fleet_host *h)
+{
+    if (f->clients.n_open == f->n_subscribers || fleet_hosts(f->o.fleet)->size > MAX_HOSTS ||
+        count_containers(f->o.fleet) > MAX_CONTAINERS)
+        return false;
+    for (struct list *l = f->clients.list.next; l != &f->clients.list; l = l->next) {
+        const struct client *c = CONTAINER_OF(l, struct client, socket.link);
+
+        if (!c->is_subscriber && ws_client_is_admitted(&c->socket) &&
+            scope_allows_host(&c->socket.who.scope, h))
+            return true;
+    }
+    return false;
 }
 
 /* --- container_stats -------------------------------------------------------------------------- */
 
 static void send_sample(struct client *c, const struct fleet_host *h, const struct topic *t)
 {
-    const struct fleet_sample *s;
+    struct buf text = BUF_INIT(SIZE_MAX / 2);
     struct fleet_container *container;
+    char sampled_at[TIME_TEXT_SIZE];
 
     if (fleet_find_container(h, t->container, &container) < 0 ||
         container->own_sample_version <= h->fed.samples_version ||
         !scope_allows_container(&c->socket.who.scope, h, container))
         return;
-    s = &container->sample;
-    client_send(c, json_pack("{s:s, s:o, s:o, s:{s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:I}}", "type",
-                             "container_stats", "container_id", json_text_str(t->container),
-                             "host_id", json_text_str(t->host), "stats", "cpu_percent",
-                             s->cpu_percent, "memory_usage", (json_int_t)s->memory_usage,
-                             "memory_limit", (json_int_t)s->memory_limit, "memory_percent",
-                             s->memory_percent, "network_rx", (json_int_t)s->network_rx,
-                             "network_tx", (json_int_t)s->network_tx, "disk_read",
-                             (json_int_t)s->disk_read, "disk_write", (json_int_t)s->disk_write));
+    (void)buf_printf(&text,
+                     "{\"type\":\"container_stats\",\"container_id\":\"%s\",\"host_id\":\"%s\","
+                     "\"stats\":{\"timestamp\":\"%s\"",
+                     t->container, t->host,
+                     time_format_ms(container->sample.sampled_at_ms, sampled_at));
+    container_sample_write(&text, &container->sample);
+    add_text(&text, "}}");
+    client_send_text(c, text.data, text.size);
+    buf_done(&text);
 }
 
 void feed_send_stats(struct feed *f)

@@ -50,9 +50,7 @@ static void send_success(struct client *c, const json_t *message, const char *ty
 
 static void notify_watched(struct client *c, const struct topic *t)
 {
-    const char *host_id = t->host[0] ? t->host : NULL;
-
-    listeners_emit(&c->feed->listeners, struct feed_listener, on_watched, host_id);
+    feed_emit_watched(c->feed, t->host[0] ? t->host : NULL);
 }
 
 static bool add_topic(struct client *c, const struct topic *t)
@@ -140,6 +138,8 @@ void client_become_subscriber(struct client *c)
     client_forget_topics(c);
     c->is_subscriber = true;
     c->feed->n_subscribers++;
+    if (!c->subscribes_first) /* it gets no lists any more */
+        feed_emit_watched(c->feed, NULL);
     limits.max_queue = c->feed->o.max_queue;
     ws_set_limits(c->socket.ws, &limits);
 }

@@ -206,6 +206,20 @@ void ring_read_start(struct ring_reader *reader, const struct ring *ring, int64_
     enter_block(reader, b);
 }
 
+size_t ring_read_newest(struct ring_reader *reader, const struct ring *ring, size_t n)
+{
+    const struct ring_block *first = ring->oldest;
+    size_t n_rows = 0;
+
+    for (const struct ring_block *b = first; b; b = b->next)
+        n_rows += b->n;
+    for (; first && n_rows - first->n >= n; first = first->next)
+        n_rows -= first->n;
+    *reader = (struct ring_reader){.after_ms = INT64_MIN};
+    enter_block(reader, first);
+    return n_rows;
+}
+
 static uint64_t read_number(struct ring_reader *reader)
 {
     const struct ring_block *b = reader->block;

@@ -78,4 +78,9 @@ struct ring_reader {
 };
 
 void ring_read_start(struct ring_reader *reader, const struct ring *ring, int64_t after_ms);
+/*
+ * Starts at the block with the n-th newest row, without those before it. Returns the number of rows
+ * from there on, which may be more than n.
+ */
+size_t ring_read_newest(struct ring_reader *reader, const struct ring *ring, size_t n);
 bool ring_read_next(struct ring_reader *reader, struct ring_row *ret);

@@ -100,6 +100,32 @@ static size_t count(const struct ring *ring, int64_t after_ms, int64_t *ret_firs
     return n;
 }
 
+static void test_newest_rows_are_read(void **state)
+{
+    struct ring ring = {0};
+    struct ring_pool pool = {0};
+
+    (void)state;
+    for (int i = 0; i < 600; i++) {
+        struct ring_row row = row_at(START + i * 1000, i * 12345);
+
+        assert_true(ring_add(&ring, &pool, &row));
+    }
+    assert_true(ring.n_blocks > 3);
+    for (size_t n = 1; n < 300; n += 7) {
+        struct ring_reader reader;
+        struct ring_row row = {0};
+        size_t n_rows = ring_read_newest(&reader, &ring, n), n_read = 0;
+
+        assert_true(n_rows >= n && n_rows < n + RING_BLOCK_DATA);
+        while (ring_read_next(&reader, &row))
+            n_read++;
+        assert_int_equal(n_read, n_rows);
+        assert_int_equal(row.at_ms, START + 599 * 1000);
+    }
+    ring_done(&ring, &pool);
+}
+
 static void test_last_15_minutes_are_kept(void **state)
 {
     struct ring ring = {0};
@@ -256,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_added_rows_are_read_back),
         cmocka_unit_test(test_values_out_of_range_are_unknown),
+        cmocka_unit_test(test_newest_rows_are_read),
         cmocka_unit_test(test_last_15_minutes_are_kept),
         cmocka_unit_test(test_row_that_is_not_newer_is_ignored),
         cmocka_unit_test(test_ring_is_bounded),

@@ -214,10 +214,14 @@ void container_sample_write(struct buf *out, const struct fleet_sample *s)
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
-void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s)
+void host_sample_write(struct buf *out,
+                       const char *percent_key,
+                       const char *bytes_key,
+                       const struct fleet_sample *s)
 {
     append_percent(out, "\"cpu_percent\":", s->cpu_percent);
-    append_percent(out, memory_key, s->memory_percent);
+    append_percent(out, percent_key, s->memory_percent);
+    append_count(out, bytes_key, s->memory_usage);
     append_count(out, ",\"net_bytes_per_sec\":",
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }

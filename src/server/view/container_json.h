@@ -17,9 +17,14 @@ void json_open_text(struct fleet_text *ret, json_t *o /* takes ownership */);
  * timestamp. Unknown values are null, never 0.
  */
 void container_sample_write(struct buf *out, const struct fleet_sample *s);
-/* The same for a host, without the first comma. `memory_key` is the name of the memory member, such
- * as `,"memory_percent":`. */
-void host_sample_write(struct buf *out, const char *memory_key, const struct fleet_sample *s);
+/*
+ * The same for a host, without the first comma. The keys are the names of the memory members, such
+ * as `,"memory_percent":`.
+ */
+void host_sample_write(struct buf *out,
+                       const char *percent_key,
+                       const char *bytes_key,
+                       const struct fleet_sample *s);
 /* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
 json_t *container_tags(const struct fleet_container *c) _nodiscard_;
 /* Returns whether the role may read all secrets of the list (rights/secret_fields.h). */

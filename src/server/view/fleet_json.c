@@ -128,11 +128,14 @@ static int compare_names(const void *a, const void *b)
     return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
 }
 
-void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct scope *scope)
+void fleet_hosts_write_in(struct buf *out,
+                          const struct fleet *f,
+                          const struct scope *scope,
+                          size_t max)
 {
     const struct map *hosts = fleet_hosts(f);
     _cleanup_free_ struct fleet_host **sorted = xcalloc(hosts->size, sizeof(struct fleet_host *));
-    size_t n = 0;
+    size_t n = 0, begin = out->size;
 
     map_foreach(hosts, e) {
         if (scope_allows_host(scope, e->value))
@@ -141,8 +144,14 @@ void fleet_hosts_write_in(struct buf *out, const struct fleet *f, const struct s
     qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
     append_text(out, "[");
     for (size_t i = 0; i < n; i++) {
+        size_t before = out->size;
+
         append_text(out, i ? "," : "");
         fleet_host_write_in(out, sorted[i], scope);
+        if (max && out->size - begin > max) {
+            buf_truncate(out, before);
+            break;
+        }
     }
     append_text(out, "]");
 }
@@ -154,47 +163,71 @@ static int compare_containers(const void *a, const void *b)
     return strcmp((*x)->name ? (*x)->name : "", (*y)->name ? (*y)->name : "");
 }
 
-static void append_host(struct buf *out, struct fleet_host *h, const struct fleet_selection *of)
+/* The array that is being written. */
+struct array {
+    struct buf *out;
+    const struct fleet_selection *of;
+    size_t begin;
+    bool is_full; /* a container was left out because of the maximum */
+};
+
+/* Sorted by name; the caller frees the list. */
+static struct fleet_container **select_containers(const struct fleet_host *h,
+                                                  const struct scope *scope,
+                                                  size_t *ret_n)
 {
     static const struct scope everything;
-    _cleanup_free_ struct fleet_container **sorted = xcalloc(h->containers.size,
-                                                             sizeof(struct fleet_container *));
-    struct buf host = BUF_INIT(SIZE_MAX / 2);
+    struct fleet_container **list = xcalloc(h->containers.size, sizeof(struct fleet_container *));
     struct scope_view view;
     size_t n = 0;
 
-    scope_view_host(of->scope ? of->scope : &everything, h, &view);
+    scope_view_host(scope ? scope : &everything, h, &view);
     map_foreach(&h->containers, e) {
         if (scope_view_container(&view, e->value))
-            sorted[n++] = e->value;
+            list[n++] = e->value;
     }
+    qsort(list, n, sizeof(struct fleet_container *), compare_containers);
+    *ret_n = n;
+    return list;
+}
+
+static void append_host(struct array *a, struct fleet_host *h)
+{
+    size_t n;
+    _cleanup_free_ struct fleet_container **list = select_containers(h, a->of->scope, &n);
+    struct buf host = BUF_INIT(SIZE_MAX / 2);
+
     if (n > 0)
         container_host_write(&host, h);
-    qsort(sorted, n, sizeof(struct fleet_container *), compare_containers);
-    for (size_t i = 0; i < n; i++) {
-        size_t before = out->size;
+    for (size_t i = 0; i < n && !a->is_full; i++) {
+        size_t before = a->out->size;
 
-        if (out->data[out->size - 1] != '[')
-            append_text(out, ",");
-        container_write(out, &host, sorted[i], h->is_online, of->with_secrets);
-        if (of->max_container && out->size - before > of->max_container)
-            out->size = before;
+        if (a->out->data[before - 1] != '[')
+            append_text(a->out, ",");
+        container_write(a->out, &host, list[i], h->is_online, a->of->with_secrets);
+        a->is_full = a->of->max && a->out->size - a->begin > a->of->max;
+        if (a->is_full || (a->of->max_container && a->out->size - before > a->of->max_container))
+            buf_truncate(a->out, before);
     }
     buf_done(&host);
 }
 
-void fleet_containers_write_in(struct buf *out,
+bool fleet_containers_write_in(struct buf *out,
                                const struct fleet *f,
                                const struct fleet_selection *selection)
 {
     const char *host_id = selection->host_id;
+    struct array a = {.out = out, .of = selection, .begin = out->size};
 
     append_text(out, "[");
     map_foreach(fleet_hosts(f), e) {
         struct fleet_host *h = e->value;
 
+        if (a.is_full)
+            break;
         if (h->containers.size > 0 && (str_is_empty(host_id) || str_eq(host_id, h->row.id)))
-            append_host(out, h, selection);
+            append_host(&a, h);
     }
     append_text(out, "]");
+    return !a.is_full;
 }

@@ -1,4 +1,4 @@
-#include "server/stats/sampling.h"
+#include "server/feed/sampling.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -17,6 +17,7 @@
 #define EXPIRY_MS   UINT64_C(2500)
 #define TTL_S       75 /* survives the loss of one message */
 #define INTERVAL_MS 1000
+#define LIST_MS     2000 /* of hosts that are only shown in full lists, which are sent as often */
 
 struct sampling {
     struct sampling_options o;
@@ -69,20 +70,33 @@ static void add_containers(const struct sampling *s,
     }
 }
 
-static void send_rate(struct sampling *s, const struct fleet_host *h)
+/* False: no sample of the host is watched, or requested. */
+static bool make_rate(const struct sampling *s,
+                      const struct fleet_host *h,
+                      struct msg_stats_rate *ret)
 {
-    _cleanup_(msg_stats_rate_done) struct msg_stats_rate rate = {
+    *ret = (struct msg_stats_rate){
         .interval_ms = INTERVAL_MS,
         .ttl_s = TTL_S,
         .host = feed_is_watched(s->o.feed, h->row.id, NULL) || is_asked(s, h, NULL),
         .all = feed_is_watched(s->o.feed, h->row.id, ""),
     };
+    add_containers(s, h, ret);
+    if (feed_is_listed(s->o.feed, h)) {
+        if (!ret->host && !ret->all && ret->containers.n == 0)
+            ret->interval_ms = LIST_MS;
+        ret->host = ret->all = true;
+    }
+    return ret->host || ret->all || ret->containers.n > 0;
+}
+
+static void send_rate(struct sampling *s, const struct fleet_host *h)
+{
+    _cleanup_(msg_stats_rate_done) struct msg_stats_rate rate;
+    bool is_wanted = make_rate(s, h, &rate);
     bool was_hurried = set_remove(&s->hurried, h->row.id);
-    bool is_wanted;
     int r;
 
-    add_containers(s, h, &rate);
-    is_wanted = rate.host || rate.all || rate.containers.n > 0;
     if (!is_wanted && !was_hurried)
         return;
     r = sessions_stats_rate(s->o.sessions, h->agent.id, &rate);
@@ -147,8 +161,8 @@ static void on_host(struct fleet_listener *l, const struct fleet_host *h)
 {
     struct sampling *s = CONTAINER_OF(l, struct sampling, fleet);
 
-    if (h->is_online &&
-        (feed_is_watched(s->o.feed, h->row.id, NULL) || feed_is_any_watched(s->o.feed, h->row.id)))
+    if (h->is_online && (feed_is_watched(s->o.feed, h->row.id, NULL) ||
+                         feed_is_any_watched(s->o.feed, h->row.id) || feed_is_listed(s->o.feed, h)))
         renew_soon(s, h->row.id);
 }
 

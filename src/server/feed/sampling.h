@@ -4,8 +4,9 @@
  * Sampling notifies agents of the samples that clients are watching. Agents take those every
  * second, and all others at their own interval (message stats_rate of proto/samples.h).
  *
- * Demand has two sources: topics that clients of the feed have subscribed to, and containers whose
- * recent samples were requested in the last 30 s. A change is sent after a short delay, because
+ * Demand has three sources: topics that clients of the feed have subscribed to, containers whose
+ * recent samples were requested in the last 30 s, and hosts in the full lists of clients that do
+ * not subscribe, of which samples are taken every 2 s. A change is sent after a short delay, because
  * clients that scroll subscribe often. The rate is also sent when an agent connects, and every 30
  * s, before it expires at the agent. Samples whose successors are missing expire here, too
  * (fleet/staleness.h). Listens to the fleet and to the feed; used on the loop only.
