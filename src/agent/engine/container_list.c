@@ -157,7 +157,7 @@ static void append_element(const struct container_list *list,
         append_member(b, "RepoDigests", digests ? digests : "[]");
     if (facts->started_at && !e->head.has_started_at)
         append_member(b, "StartedAt", facts->started_at);
-    if (facts->env && !e->head.has_env)
+    if (facts->env && !str_eq(facts->env, "{}") && !e->head.has_env) /* omitted as by Go agents */
         append_member(b, "Env", facts->env);
     if (facts->oom_killed)
         append_member(b, "OOMKilled", facts->oom_killed);

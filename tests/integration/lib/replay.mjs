@@ -6,11 +6,22 @@ import { ROOT } from './dockmon.mjs';
 import { HandAgent } from './hand-agent.mjs';
 
 const subject = (fields) => fields?.container_id ?? fields?.image_id ?? fields?.network_id ?? fields?.volume_name ?? fields?.name ?? '';
-const nameOf = (message) => (message.type === 'command' ? message.command : message.payload.action);
+export const nameOf = (message) => (message.type === 'command' ? message.command : message.payload.action);
 
-function load(file) {
+export function load(file) {
   const rows = readFileSync(join(ROOT, 'tests/replay', file), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l));
   return rows.filter((r) => r.json);
+}
+
+// Each recorded command with its reply and the places of both among the rows: { message, reply, sent, at }.
+export function pairs(rows) {
+  const byId = new Map();
+
+  rows.forEach(({ from, message }, at) => {
+    const id = from === 'agent' && message.type !== 'event' && (message.correlation_id ?? message.id);
+    if (id) byId.set(id, { reply: message, at });
+  });
+  return rows.flatMap(({ from, message }, sent) => (from === 'server' && byId.has(message.id) ? { message, sent, ...byId.get(message.id) } : []));
 }
 
 // Recorded times become times of this run, so that histories and retention treat them as new.
@@ -40,18 +51,8 @@ export class ReplayAgent extends HandAgent {
     return { ...this.register, token };
   }
 
-  // Each recorded command with its reply: { name, subject, reply }.
   pair() {
-    const byId = new Map();
-
-    for (const { from, message } of this.rows) {
-      if (from !== 'agent' || message.type === 'event') continue;
-      const id = message.correlation_id ?? message.id;
-      if (id) byId.set(id, message);
-    }
-    return this.rows
-      .filter((r) => r.from === 'server' && byId.has(r.message.id))
-      .map(({ message }) => ({ name: nameOf(message), subject: subject(message.payload), reply: byId.get(message.id) }));
+    return pairs(this.rows).map(({ message, reply }) => ({ name: nameOf(message), subject: subject(message.payload), reply }));
   }
 
   // Sends the events and samples again; the list of the time is the one that is answered.
