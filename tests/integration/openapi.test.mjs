@@ -97,6 +97,64 @@ test('features that are absent have the response of an installation that does no
   await clients.viewer.get('/api/v2/oidc/config', { status: 403 });
 });
 
+test('the audit log has the pages, filters, lists and exports of DockMon', async () => {
+  const formula = '=1+1,"x"';
+  await clients.none.fetch('POST', '/api/v2/auth/login', { body: { username: formula, password: 'wrong' } });
+  const list = (query = '') => api.call(clients.admin, 'listAuditLog', { query });
+  const refused = await eventually(async () => (await list('search=1%2B1')).entries[0], { what: 'the refused login' });
+  assert.deepEqual([refused.username, refused.action, refused.entity_type, refused.entity_id, refused.user_id], ['-', 'login', 'session', formula, null]);
+  assert.match(refused.details.result, /^401 /);
+
+  await clients.operator.post(`/api/hosts/${host}/containers/${container}/restart?timeout=0`);
+  const [restart] = (await eventually(async () => {
+    const r = await list('action=container_restart');
+    return r.total > 0 && r;
+  }, { what: 'the restart' })).entries;
+  assert.deepEqual([restart.entity_type, restart.details.result], ['container', 'ok']);
+  assert.match(restart.entity_name, /subject$/);
+  assert.equal(restart.entity_id, `${restart.host_name}/${restart.entity_name}`);
+
+  const all = await list('page_size=1000');
+  assert.ok(all.total > 3 && all.entries.length === all.total && all.total_pages === 1);
+  const paged = [await list('page=1&page_size=2'), await list('page=2&page_size=2')];
+  assert.deepEqual(paged.flatMap((p) => p.entries.map((e) => e.id)), all.entries.slice(0, 4).map((e) => e.id));
+  assert.deepEqual([paged[1].page, paged[1].page_size, paged[1].total, paged[1].total_pages], [2, 2, all.total, Math.ceil(all.total / 2)]);
+  assert.deepEqual((await list(`page=${all.total + 1}&page_size=1`)).entries, []);
+
+  const ids = async (query) => (await list(`page_size=1000&${query}`)).entries.map((e) => e.id);
+  const where = (test) => all.entries.filter(test).map((e) => e.id);
+  assert.deepEqual(await ids('entity_type=session&search='), where((e) => e.entity_type === 'session'));
+  assert.deepEqual(await ids('entity_type=system'), where((e) => e.entity_type === 'system'));
+  assert.deepEqual(await ids('entity_type=nothing'), []);
+  assert.deepEqual(await ids('username=-'), where((e) => e.username === '-'));
+  assert.deepEqual(await ids('search=CONTAINER_RESTART'), where((e) => e.action === 'container_restart'));
+  const today = refused.created_at.slice(0, 10), tomorrow = new Date(Date.parse(today) + 86400000).toISOString().slice(0, 10);
+  assert.ok((await ids(`start_date=${today}&end_date=${tomorrow}`)).includes(refused.id));
+  assert.deepEqual(await ids('end_date=2020-01-31'), []);
+  assert.deepEqual(await ids('start_date=2100-01-01T00:00:00Z'), []);
+  for (const query of ['page=0', 'page_size=1001', 'page=1000001', 'page=100000&page_size=1000', 'start_date=yesterday', 'end_date=2026-13-41']) await api.call(clients.admin, 'listAuditLog', { query, status: 422 });
+
+  const actions = await api.call(clients.admin, 'listAuditActions');
+  assert.deepEqual(actions, [...new Set(all.entries.map((e) => e.action))].sort());
+  assert.deepEqual((await api.call(clients.admin, 'listAuditEntityTypes')).sort(), [...new Set(all.entries.map((e) => e.entity_type))].sort());
+  const users = await api.call(clients.admin, 'listAuditUsers');
+  assert.ok(!users.some((u) => u.username === '-') && users.some((u) => u.username === restart.username && u.user_id === null), 'a key is no user');
+  const retention = await api.call(clients.admin, 'getAuditRetention');
+  assert.ok(retention.total_entries >= all.total && retention.oldest_entry_date <= all.entries.at(-1).created_at);
+  assert.deepEqual(retention.valid_options, [retention.retention_days]);
+
+  const same = await api.call(clients.admin, 'exportAuditLog', { query: 'format=json&entity_type=session' });
+  assert.deepEqual(same, all.entries.filter((e) => e.entity_type === 'session'));
+  assert.deepEqual(await api.call(clients.admin, 'exportAuditLog', { query: 'format=json&action=none' }), []);
+  const csv = await clients.admin.fetch('GET', '/api/v2/audit-log/export');
+  assert.deepEqual([csv.status, csv.headers.get('content-type'), csv.headers.get('content-disposition')], [200, 'text/csv; charset=utf-8', 'attachment; filename="audit-log.csv"']);
+  const lines = (await csv.text()).trim().split('\r\n');
+  assert.equal(lines[0], 'id,created_at,user_id,username,action,entity_type,entity_id,entity_name,host_name,ip_address,result');
+  assert.ok(lines.length > all.total);
+  assert.ok(lines.find((l) => l.startsWith(`${refused.id},`)).includes(`"'=1+1,""x"""`), 'a formula is text');
+  await api.call(clients.admin, 'exportAuditLog', { query: 'format=xls', status: 422 });
+});
+
 test('events of a host, of a container and of one operation answer as described', async () => {
   const short = container.slice(0, 12);
   await clients.operator.post(`/api/hosts/${host}/containers/${container}/restart?timeout=0`);

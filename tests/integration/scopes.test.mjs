@@ -271,7 +271,7 @@ const lists = {
     // Samples of a host tell about all of its containers, so do its counts.
     if (scope === 'alpha') return;
     const families = new Set([...text.matchAll(/^(dockmon_host_\w+)\{/gm)].map((m) => m[1]));
-    assert.deepEqual([...families], ['dockmon_host_up', 'dockmon_host_containers', 'dockmon_host_containers_running']);
+    assert.deepEqual([...families], ['dockmon_host_up', 'dockmon_host_circuit_open', 'dockmon_host_containers', 'dockmon_host_containers_running']);
     for (const name of ['containers', 'containers_running'])
       assert.deepEqual([...text.matchAll(new RegExp(`^dockmon_host_${name}\\{.* (\\d+)$`, 'gm'))].map((m) => m[1]), hostsOf[scope].map(() => '1'));
   },

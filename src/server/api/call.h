@@ -24,6 +24,7 @@ struct api {
     struct http_server *http;
     struct downloads *downloads;
     size_t n_log_viewers;          /* http_log_viewer.c */
+    size_t n_exports;              /* audit_export.c */
     struct bucket unauthenticated; /* audit.c: limits the rows of unauthenticated calls */
     unsigned n_unrecorded;
 };

@@ -131,6 +131,12 @@ void api_events_of_container(struct api_call *call);
 void api_events_of_correlation(struct api_call *call);
 void api_events_get(struct api_call *call);
 void api_audit_list(struct api_call *call);
+void audit_log_list(struct api_call *call);
+void audit_log_actions(struct api_call *call);
+void audit_log_entity_types(struct api_call *call);
+void audit_log_users(struct api_call *call);
+void audit_log_retention(struct api_call *call);
+void audit_log_export(struct api_call *call);
 
 /* tags.c */
 void host_tags_suggest(struct api_call *call);

@@ -88,7 +88,7 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *o)
     h->o.period_ms = get_or_default(o->period_ms, HOUR_MS);
     h->o.event_days = get_or_default(o->event_days, 30);
     h->o.max_events = get_or_default(o->max_events, 1000000);
-    h->o.audit_days = get_or_default(o->audit_days, 365);
+    h->o.audit_days = get_or_default(o->audit_days, HOUSEKEEPING_AUDIT_DAYS);
     if (!h->o.utc_ms)
         h->o.utc_ms = time_utc_ms;
     repeated_job_start(&h->job, o->loop, o->store_jobs, &ops,

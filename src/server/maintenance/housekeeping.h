@@ -11,6 +11,8 @@
 #include "server/store/store.h"
 #include <stdint.h>
 
+#define HOUSEKEEPING_AUDIT_DAYS 365
+
 struct housekeeping;
 
 struct housekeeping_options {
@@ -21,7 +23,7 @@ struct housekeeping_options {
     uint64_t period_ms;      /* 0: an hour */
     uint64_t event_days;     /* age of the oldest events kept; 0: 30 */
     uint64_t max_events;     /* the newest ones are kept; 0: a million */
-    uint64_t audit_days;     /* 0: 365 */
+    uint64_t audit_days;     /* 0: HOUSEKEEPING_AUDIT_DAYS */
     int64_t (*utc_ms)(void); /* NULL: time_utc_ms */
 };
 

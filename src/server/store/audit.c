@@ -1,12 +1,16 @@
 #include "server/store/audit.h"
+#include "base/alloc.h"
 #include "server/sqlite/query.h"
 
-enum stmt { STMT_INSERT, STMT_PURGE, STMT_COUNT };
+enum stmt { STMT_INSERT, STMT_PURGE, STMT_ACTIONS, STMT_NAMES, STMT_SUMMARY, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] = "INSERT INTO audit (at_ms, who, peer, action, target, result) "
                     "VALUES (:at_ms, :who, :peer, :action, :target, :result)",
     [STMT_PURGE] = "DELETE FROM audit WHERE at_ms < :before",
+    [STMT_ACTIONS] = "SELECT DISTINCT action FROM audit ORDER BY action",
+    [STMT_NAMES] = "SELECT DISTINCT who FROM audit ORDER BY who",
+    [STMT_SUMMARY] = "SELECT count(*), coalesce(min(at_ms), 0) FROM audit",
 };
 
 static const struct column columns[] = {
@@ -38,8 +42,17 @@ int audit_insert(struct db *s, const struct audit_entry *e, struct error *err)
 }
 
 static const struct page_filter filters[] = {
-    {":who",    offsetof(struct audit_query, who),    "who = :who"      },
-    {":action", offsetof(struct audit_query, action), "action = :action"},
+    {":who",      offsetof(struct audit_query, who),      "who = :who"      },
+    {":action",   offsetof(struct audit_query, action),   "action = :action"},
+    {":search",   offsetof(struct audit_query, search),
+     "instr(lower(who || ' ' || action || ' ' || coalesce(target, '') || ' ' || result), "
+     "lower(:search)) > 0"                                                  },
+    {":prefixes", offsetof(struct audit_query, prefixes),
+     "EXISTS (SELECT 1 FROM json_each(:prefixes) "
+     "WHERE substr(action, 1, length(value)) = value)"                      },
+    {":others",   offsetof(struct audit_query, others),
+     "NOT EXISTS (SELECT 1 FROM json_each(:others) "
+     "WHERE substr(action, 1, length(value)) = value)"                      },
 };
 
 struct reader {
@@ -73,6 +86,48 @@ int audit_list(struct db *s,
                struct error *err)
 {
     return page_list(s, &page_table, &query->page, &(struct reader){fn, arg}, ret_total, err);
+}
+
+static int read_texts(struct db *s, enum stmt stmt, audit_text_fn fn, void *arg, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[stmt], err);
+    if (r < 0)
+        return r;
+    while ((r = query_step(&q, err)) > 0) {
+        _cleanup_free_ char *text = query_column_text(&q, 0);
+
+        fn(arg, text);
+    }
+    return r;
+}
+
+int audit_each_action(struct db *s, audit_text_fn fn, void *arg, struct error *err)
+{
+    return read_texts(s, STMT_ACTIONS, fn, arg, err);
+}
+
+int audit_each_name(struct db *s, audit_text_fn fn, void *arg, struct error *err)
+{
+    return read_texts(s, STMT_NAMES, fn, arg, err);
+}
+
+int audit_summarize(struct db *s, int64_t *ret_n, int64_t *ret_oldest_ms, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[STMT_SUMMARY], err);
+    if (r < 0)
+        return r;
+    r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    *ret_n = query_column_i64(&q, 0);
+    *ret_oldest_ms = query_column_i64(&q, 1);
+    return 0;
 }
 
 int audit_purge(struct db *s, int64_t before_ms, struct error *err)

@@ -23,6 +23,9 @@ int audit_insert(struct db *s, const struct audit_entry *e, struct error *err) _
 struct audit_query {
     struct page page;
     const char *who, *action; /* NULL: any */
+    const char *search;       /* part of any text of the row, in any case */
+    /* JSON arrays: the action begins with one of `prefixes`, and with none of `others`. */
+    const char *prefixes, *others;
 };
 
 typedef void (*audit_row_fn)(void *arg, const struct audit_entry *e);
@@ -33,5 +36,12 @@ int audit_list(struct db *s,
                void *arg,
                int64_t *ret_total,
                struct error *err) _nodiscard_;
+/* Calls `fn` for each action, and for each name of a user or key, that a row has; sorted. */
+typedef void (*audit_text_fn)(void *arg, const char *text);
+int audit_each_action(struct db *s, audit_text_fn fn, void *arg, struct error *err) _nodiscard_;
+int audit_each_name(struct db *s, audit_text_fn fn, void *arg, struct error *err) _nodiscard_;
+/* The number of rows, and the time of the oldest; 0: there is none. */
+int audit_summarize(struct db *s, int64_t *ret_n, int64_t *ret_oldest_ms, struct error *err)
+    _nodiscard_;
 /* Deletes rows that are older. */
 int audit_purge(struct db *s, int64_t before_ms, struct error *err) _nodiscard_;
