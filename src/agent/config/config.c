@@ -125,6 +125,8 @@ int config_parse_url(struct config *c, const char *url, struct error *err)
     c->is_tls = schemes[i].is_tls;
     c->is_exposed = !c->is_tls && !c->is_http_allowed && !is_loopback(host_port);
     c->ws_url = xasprintf("%s://%s%s%s", c->is_tls ? "wss" : "ws", rest, prefix, CONFIG_AGENT_WS);
+    c->stats_url = xasprintf("%s://%s%s%s", c->is_tls ? "wss" : "ws", rest, prefix,
+                             CONFIG_STATS_WS);
     c->http_address = xasprintf("%s://%s", c->is_tls ? "https" : "http", host_port);
     c->http_prefix = TAKE_PTR(prefix);
     return 0;
@@ -556,6 +558,7 @@ void config_done(struct config *c)
     options_done(config_options, config_n_options, c);
     buf_done(&c->notes);
     free(c->ws_url);
+    free(c->stats_url);
     free(c->http_address);
     free(c->http_prefix);
     free(c->token_path);

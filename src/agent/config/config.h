@@ -15,6 +15,7 @@
 #define CONFIG_NAME_MAX  255 /* bytes of AGENT_NAME, and of any token */
 #define CONFIG_URL_MAX   2000
 #define CONFIG_AGENT_WS  "/api/agent/ws"
+#define CONFIG_STATS_WS  "/api/stats/ws/ingest"
 #define CONFIG_PROTO_MAX 20 /* longest proto_version that servers accept */
 
 enum stats_source {
@@ -57,6 +58,7 @@ struct config {
 
     /* Values derived from the above. */
     char *ws_url;                  /* ws[s]://host[:port]/prefix/api/agent/ws */
+    char *stats_url;               /* the same for the channel of session/stats_channel.h */
     char *http_address;            /* http[s]://host:port, for http_client */
     char *http_prefix;             /* "" or "/prefix": the part before /api */
     char *token_path;              /* $DATA_PATH/permanent_token */

@@ -206,14 +206,29 @@ static void keep_credentials(struct link *l, const char *token)
     loop_timer_start(l->o.loop, &l->save_timer, backoff_next(&l->save_backoff), on_save_again);
 }
 
+/* Our server takes batches; agents of the protocol 1.0 have no second channel. */
+static bool has_stats_channel(const struct link *l, const struct msg_auth_success *success)
+{
+    return !msg_auth_success_can(success, "samples") && l->credentials.permanent &&
+           !str_eq(l->o.config->proto_version, "1.0");
+}
+
 static void start_session(struct link *l, const struct msg_auth_success *success)
 {
+    struct stats_channel_options channel = {
+        .loop = l->o.loop,
+        .url = l->o.config->stats_url,
+        .is_insecure = l->o.config->is_insecure,
+        .proxies = &l->o.config->proxies,
+    };
+
     keep_credentials(l, success->permanent_token);
     log_info(LOG_FIELDS("agent_id", success->agent_id, "host_id", success->host_id),
              "connected and accepted");
     l->session_since_ms = time_monotonic_ms();
     set_state(l, LINK_SESSION);
     uplink_start_heartbeat(&l->uplink);
+    channel.token = l->credentials.permanent;
     l->session = session_new(&(struct session_options){
         .loop = l->o.loop,
         .engine = l->o.engine,
@@ -231,6 +246,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .collector = l->o.collector,
         .spool = l->o.spool,
         .sink = msg_auth_success_can(success, "samples") ? &l->uplink.sink : NULL,
+        .channel = has_stats_channel(l, success) ? &channel : NULL,
         .samples_has = {success->samples_epoch, success->samples_seq},
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),

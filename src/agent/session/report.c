@@ -12,6 +12,7 @@
 struct report {
     struct report_options o;
     struct collector_listener listener; /* for servers without batches */
+    struct stats_channel *channel;      /* NULL: none */
     bool is_complaining;                /* the last batch could not be sent */
     /* The last counters, for the bytes per second of the host. */
     int64_t net_bytes, net_at_ms;
@@ -36,7 +37,7 @@ static void on_failure(struct report *r, int code)
     r->is_complaining = true;
 }
 
-static int send_container(const struct report *r, const struct container_sample *c, int64_t at_ms)
+static json_t *encode_container(const struct container_sample *c, int64_t at_ms)
 {
     const int64_t *v = c->values;
     int64_t used = zero_if_none(v[CONTAINER_MEM_USED]),
@@ -57,8 +58,7 @@ static int send_container(const struct report *r, const struct container_sample 
     };
 
     (void)time_format_s(at_ms, when); /* the format of the Go agents */
-    return sender_send(r->o.sender, envelope_event("container_stats",
-                                                   msg_container_stats_encode(&m), time_utc_ms()));
+    return msg_container_stats_encode(&m);
 }
 
 static double bytes_per_second(struct report *r, const int64_t *v, int64_t at_ms)
@@ -88,14 +88,31 @@ static int send_host(struct report *r, const struct samples *batch)
                                     }));
 }
 
+/* A connection that cannot take the samples does not keep the other one from getting them. */
+static int send_container(struct report *r, const struct container_sample *c, int64_t at_ms)
+{
+    json_auto_t *payload = encode_container(c, at_ms);
+
+    if (r->channel)
+        stats_channel_put(r->channel, payload);
+    if (sender_is_busy(r->o.sender))
+        return 0;
+    return sender_send(r->o.sender,
+                       envelope_event("container_stats", json_incref(payload), time_utc_ms()));
+}
+
 static void send_messages(struct report *r, const struct samples *batch)
 {
-    int code = batch->has_host ? send_host(r, batch) : 0;
+    int code = batch->has_host && !sender_is_busy(r->o.sender) ? send_host(r, batch) : 0;
 
-    for (size_t i = 0; code == 0 && i < batch->n_containers; i++) {
+    for (size_t i = 0; i < batch->n_containers; i++) {
+        int result = 0;
+
         /* The first sample of a container has no CPU usage, and 0 would be wrong. */
         if (batch->containers[i].values[CONTAINER_CPU] != METRIC_NONE)
-            code = send_container(r, &batch->containers[i], batch->at_ms);
+            result = send_container(r, &batch->containers[i], batch->at_ms);
+        if (code == 0)
+            code = result;
     }
     if (code < 0) {
         on_failure(r, code);
@@ -108,8 +125,7 @@ static void on_batch(struct collector_listener *l, const struct samples *batch)
 {
     struct report *r = CONTAINER_OF(l, struct report, listener);
 
-    if (!sender_is_busy(r->o.sender))
-        send_messages(r, batch);
+    send_messages(r, batch);
 }
 
 struct report *report_new(const struct report_options *o)
@@ -121,6 +137,9 @@ struct report *report_new(const struct report_options *o)
     collector_reset_demand(o->collector);
     if (!o->sink)
         collector_add_listener(o->collector, &r->listener);
+    if (!o->sink && o->channel)
+        r->channel = stats_channel_new(o->channel);
+    r->o.channel = NULL; /* borrowed for this function only */
     collector_set_eager(o->collector, !o->sink);
     if (o->sink) {
         spool_connect(o->spool, o->sink, &o->has);
@@ -137,6 +156,7 @@ void report_free(struct report *r)
     collector_remove_listener(&r->listener);
     collector_reset_demand(r->o.collector);
     spool_disconnect(r->o.spool);
+    stats_channel_free(r->channel);
     free(r);
 }
 

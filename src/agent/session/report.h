@@ -8,10 +8,12 @@
  *     the link. This module forwards the server's acknowledgements, receipts and rates;
  *   - single messages (container_stats, stats), for servers without batches: this module listens to
  *     the collector, requests all samples at the shorter interval, and disables the spool. Samples
- *     are skipped while the send queue is long.
+ *     are skipped while the send queue is long. Those of containers are also sent on the
+ *     channel of stats_channel.h, which has a queue of its own.
  */
 
 #include "agent/common/sender.h"
+#include "agent/session/stats_channel.h"
 #include "agent/spool/spool.h"
 #include "agent/stats/collector.h"
 
@@ -23,6 +25,7 @@ struct report_options {
     const struct sender *sender; /* outlives the report */
     struct msg_samples_ack has;  /* position of the samples that the server has; epoch 0: none */
     struct batch_sink *sink;     /* outlives the report; NULL: a server without batches */
+    const struct stats_channel_options *channel; /* for a server without batches; NULL: none */
 };
 
 struct report *report_new(const struct report_options *o);

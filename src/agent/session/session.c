@@ -75,6 +75,7 @@ struct session *session_new(const struct session_options *o)
     struct session *session = xcalloc(1, sizeof(*session));
 
     session->options = *o;
+    session->options.channel = NULL;
     session->sender = (struct sender){
         .send = o->send,
         .queued = o->queued,
@@ -114,6 +115,7 @@ struct session *session_new(const struct session_options *o)
             .has = o->samples_has,
             .sender = &session->sender,
             .sink = o->sink,
+            .channel = o->channel,
         });
     }
     session->events = (struct events_listener){

@@ -22,6 +22,7 @@
 #include "agent/engine/exec_killer.h"
 #include "agent/engine/facts.h"
 #include "agent/engine/network_undo.h"
+#include "agent/session/stats_channel.h"
 #include "agent/spool/batch_sink.h"
 #include "agent/stats/collector.h"
 #include "docker/engine.h"
@@ -55,6 +56,8 @@ struct session_options {
     /* Outlives the session. NULL: the server does not accept batches of samples. */
     struct batch_sink *sink;
     struct msg_samples_ack samples_has; /* position of the samples it has; epoch 0: none */
+    /* Of a second connection for samples; borrowed by session_new(). NULL: none. */
+    const struct stats_channel_options *channel;
     bool wants_inventory;    /* the server accepts inventory_snapshot and inventory_delta */
     bool wants_engine_state; /* the server accepts engine_state */
     bool wants_codes;        /* the server understands error codes */

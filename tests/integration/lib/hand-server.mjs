@@ -1,5 +1,6 @@
 // A scripted server on npm `ws`, independent of our code: a peer for our agent. 'seed' refuses unknown fields
-// like the old backend; 'head' accepts what today's accepts.
+// like the old backend; 'head' accepts what today's accepts. `ingest` is its channel for statistics: 'open', or the HTTP
+// status that refuses it.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -12,7 +13,7 @@ const SEED_FIELDS = new Set([
 ]);
 
 export class HandServer {
-  static async start({ era = 'head', authorize, tls, address = '127.0.0.1' } = {}) {
+  static async start({ era = 'head', ingest = 404, authorize, tls, address = '127.0.0.1' } = {}) {
     const s = new HandServer();
     s.era = era;
     s.authorize = authorize ?? ((m) => s.accept(m));
@@ -20,9 +21,13 @@ export class HandServer {
     s.messages = [];
     s.sockets = [];
     s.connections = 0;
+    s.ingest = ingest;
+    s.dials = []; // headers of each request for that channel
+    s.channels = [];
+    s.samples = []; // the messages on it, as text
     s.http = (tls?.createServer ?? createServer)(tls?.options ?? {}, (req, res) => res.writeHead(404).end());
-    s.wss = new WebSocketServer({ server: s.http, path: '/api/agent/ws', perMessageDeflate: true });
-    s.wss.on('connection', (ws, req) => s.onConnection(ws, req));
+    s.wss = new WebSocketServer({ noServer: true, perMessageDeflate: true });
+    s.http.on('upgrade', (req, socket, head) => s.onUpgrade(req, socket, head));
     s.http.listen(0, address);
     await once(s.http, 'listening');
     s.url = `${tls ? 'https' : 'http'}://${address}:${s.http.address().port}`;
@@ -31,6 +36,20 @@ export class HandServer {
 
   accept() {
     return { type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1' };
+  }
+
+  onUpgrade(req, socket, head) {
+    const isIngest = req.url === '/api/stats/ws/ingest';
+    const status = req.url === '/api/agent/ws' ? 'open' : isIngest ? this.ingest : 404;
+
+    if (isIngest) this.dials.push(req.headers);
+    if (status !== 'open') socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    else this.wss.handleUpgrade(req, socket, head, (ws) => (isIngest ? this.onChannel(ws) : this.onConnection(ws, req)));
+  }
+
+  onChannel(ws) {
+    this.channels.push(ws);
+    ws.on('message', (data, isBinary) => this.samples.push(isBinary ? null : String(data)));
   }
 
   onConnection(ws, req) {
