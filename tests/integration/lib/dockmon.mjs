@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkAnswer } from './openapi.mjs';
 import { Process, assertClean, run } from './process.mjs';
 import { eventually } from './wait.mjs';
 
@@ -106,16 +107,19 @@ export class Client {
     this.cookie = cookie;
   }
 
+  // Every answer is compared with docs/api/openapi.json.
   async fetch(method, path, { body, headers = {} } = {}) {
     const h = { ...headers };
     if (this.key) h.authorization = `Bearer ${this.key}`;
     if (this.cookie) h.cookie = this.cookie;
     if (body !== undefined && !h['content-type']) h['content-type'] = 'application/json';
-    return fetch(this.server.url + path, {
+    const r = await fetch(this.server.url + path, {
       method,
       headers: h,
       body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
     });
+    await checkAnswer(method, path, r);
+    return r;
   }
 
   // The parsed answer; another status than `status` fails the test with the answer's text.
