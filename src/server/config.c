@@ -70,7 +70,8 @@ static const struct option_spec specs[] = {
      .help = "time after which a login expires"},
     {.flag = "poll-interval", .env = "DOCKMOND_POLL_INTERVAL", .type = OPTION_DURATION,
      .offset = OPT(poll_interval_ms), .fallback = "2s", .min = 500, .max = 3600000,
-     .help = "interval at which agents that do not push are polled for their containers"},
+     .help = "interval at which agents that do not push are polled for their containers (10s while "
+             "nobody reads lists)"},
     {.flag = "max-agent-message", .env = "DOCKMOND_MAX_AGENT_MESSAGE", .type = OPTION_U64,
      .offset = OPT(max_agent_message), .fallback = "16777216", .min = 65536, .max = 256 * MIB,
      .help = "maximum size of an agent's message in bytes"},

@@ -1,10 +1,11 @@
 // The differences of DockMon's own agents from ours, each of them with an agent written by hand.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import WebSocket from 'ws';
 import { cleanups } from './lib/cleanup.mjs';
 import { Server } from './lib/dockmon.mjs';
-import { HandAgent, containerElement } from './lib/hand-agent.mjs';
-import { eventually, sleep } from './lib/wait.mjs';
+import { HandAgent, containerElement, containerId } from './lib/hand-agent.mjs';
+import { eventually, opening, sleep, within } from './lib/wait.mjs';
 
 const later = cleanups();
 let server, client;
@@ -27,6 +28,90 @@ async function join(era, element) {
 
 const host = async (agent) => (await client.get('/api/hosts')).find((h) => h.id === agent.hostId);
 const container = async (agent) => (await client.get('/api/containers')).find((c) => c.host_id === agent.hostId);
+
+// Samples as DockMon's agents send them, until stop() is called.
+function sampling(agent, element) {
+  const tick = setInterval(() => {
+    agent.event('container_stats', { container_id: element.Id, container_name: element.Names[0], cpu_percent: 1, memory_usage: 250, memory_limit: 1000, memory_percent: 25, network_rx: 0, network_tx: 0, disk_read: 0, disk_write: 0 });
+  }, 500);
+
+  return { stop: () => clearInterval(tick) };
+}
+
+// The times of the requests for the list, which grow while the agent is asked.
+function timesOfLists(agent) {
+  const times = [];
+  const onNamedCommand = agent.onNamedCommand.bind(agent);
+
+  agent.onNamedCommand = (m) => {
+    times.push(performance.now());
+    onNamedCommand(m);
+  };
+  return times;
+}
+
+// The tests below wait for long intervals. They start together, each with a server of its own.
+async function alone(run) {
+  const own = await Server.start();
+
+  later(() => own.remove());
+  return run(own, await own.client('operator'));
+}
+
+const seldom = alone(async (own, user) => {
+  const element = containerElement({ name: 'seldom' });
+  const agent = new HandAgent(own);
+  const lists = timesOfLists(agent);
+
+  agent.containers = [element];
+  assert.equal((await agent.connect(await own.token())).type, 'auth_success');
+  const samples = sampling(agent, element);
+
+  later(() => samples.stop());
+  later(() => agent.close());
+  // Idle: the last two requests are far apart, and the last one has just been answered.
+  const idle = () => eventually(() => lists.length > 3 && lists.at(-1) - lists.at(-2) > 7000 && performance.now() - lists.at(-1) < 2000, { timeout: 60000, what: 'lists are read seldom' });
+  const soon = async (n, what) => {
+    const from = lists.length;
+    const at = performance.now();
+
+    await eventually(() => lists.length >= from + n, { what });
+    return performance.now() - at;
+  };
+
+  await idle();
+  await user.get('/api/containers');
+  assert.ok((await soon(1, 'a request reads the list')) < 5000);
+  await idle();
+  const ws = new WebSocket(`${own.url.replace('http', 'ws')}/ws`, { headers: { authorization: `Bearer ${user.key}` } });
+
+  await opening(ws);
+  assert.ok((await soon(1, 'a client of the feed reads the list')) < 6000);
+  ws.close();
+});
+
+const missing = alone(async (own) => {
+  const element = containerElement({ name: 'quiet' });
+  const results = [];
+
+  for (const era of ['head', 'seed']) {
+    const agent = new HandAgent(own, { era });
+    const lists = timesOfLists(agent);
+
+    agent.containers = [{ ...element, Id: containerId() }];
+    assert.equal((await agent.connect(await own.token())).type, 'auth_success');
+    later(() => agent.close());
+    await eventually(() => lists.length > 1, { what: 'the list is in the model' });
+    const samples = sampling(agent, agent.containers[0]);
+
+    await sleep(1200);
+    samples.stop();
+    results.push({ agent, lists });
+  }
+  return results;
+});
+
+for (const running of [seldom, missing]) running.catch(() => {}); // reported by the tests at the end of the file
 
 test('samples that come twice, a host rate, and a memory percentage of 0', async () => {
   const element = containerElement({ name: 'twice' });
@@ -85,3 +170,29 @@ test('states, volumes and errors of DockMon agents', async () => {
   assert.equal(r.success, true);
   assert.equal(r.volumes_removed, false);
 });
+
+test('an agent of the seed era, which sends no address, has the address that it connects from', async () => {
+  const element = containerElement({ name: 'address' });
+
+  assert.deepEqual((await host(await join('seed', element))).host_ips, ['127.0.0.1']);
+  assert.deepEqual((await host(await join('head', { ...element, Id: containerId() }))).host_ips, ['192.0.2.7', '198.51.100.3']);
+});
+
+test('events have the time of their envelope within the second that the agent sends', async () => {
+  const agent = await join('head', containerElement({ name: 'timed' }));
+  const second = new Date().toISOString().slice(0, 19);
+
+  agent.send({ type: 'event', command: 'container_event', payload: { container_id: agent.containers[0].Id, container_name: 'timed', image: 'nginx', action: 'pause', timestamp: `${second}Z`, attributes: {} }, timestamp: `${second}.905750303Z` });
+  const event = await eventually(async () => (await client.get(`/api/events?host_id=${agent.hostId}&limit=50`)).events.find((e) => e.event_type === 'paused'));
+  assert.equal(new Date(event.timestamp).getTime(), new Date(`${second}.905Z`).getTime());
+});
+
+test('running containers without samples: an agent of today is closed, one of the seed era is kept', async () => {
+  const [head, seed] = await missing;
+
+  assert.equal((await within(head.agent.closed, 'the end of the connection', 60000)).code, 1013);
+  await eventually(() => seed.lists.at(-1) - seed.lists.at(-2) < 1500, { timeout: 60000, what: 'the list of the other one is read often' });
+  assert.equal(seed.agent.ws.readyState, 1);
+});
+
+test('lists of DockMon agents are read seldom while nobody needs them', () => seldom);

@@ -13,6 +13,7 @@ void containers_list(struct api_call *call)
     _cleanup_free_ char *host_id = api_query_host(call, "host_id");
     struct buf list = BUF_INIT(SIZE_MAX / 2);
 
+    sessions_need_lists(call->api->o.sessions);
     (void)fleet_containers_write_in(
         &list, call->api->o.fleet,
         &(struct fleet_selection){.host_id = host_id,

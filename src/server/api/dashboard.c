@@ -53,6 +53,7 @@ void dashboard_summary_get(struct api_call *call)
     struct counts n = {0};
     char hosts[64], containers[64];
 
+    sessions_need_lists(call->api->o.sessions);
     count_hosts(call, &n);
     (void)snprintf(hosts, sizeof(hosts), "%zu/%zu", n.online, n.hosts);
     (void)snprintf(containers, sizeof(containers), "%zu/%zu", n.running, n.containers);

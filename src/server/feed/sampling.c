@@ -138,6 +138,8 @@ static void on_expiry(struct loop_timer *t)
 
     loop_timer_start(s->o.loop, t, EXPIRY_MS, on_expiry);
     fleet_expire_samples(s->o.fleet, time_utc_ms());
+    if (feed_count(s->o.feed) > 0)
+        sessions_need_lists(s->o.sessions);
 }
 
 /* Sends the rate of one host, or of all if NULL, after a short delay. */

@@ -9,7 +9,8 @@
  * not subscribe, of which samples are taken every 2 s. A change is sent after a short delay, because
  * clients that scroll subscribe often. The rate is also sent when an agent connects, and every 30
  * s, before it expires at the agent. Samples whose successors are missing expire here, too
- * (fleet/staleness.h). Listens to the fleet and to the feed; used on the loop only.
+ * (fleet/staleness.h). While the feed has clients, the lists of polled agents are needed.
+ * Listens to the fleet and to the feed; used on the loop only.
  */
 
 #include "net/loop.h"

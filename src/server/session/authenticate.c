@@ -1,5 +1,6 @@
 #include "server/session/session_internal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -184,6 +185,17 @@ void sessions_release(struct sessions *s)
         answer_registration(CONTAINER_OF(list_take_first(&s->held), struct auth_job, link));
 }
 
+/* Agents of the seed era send no address of their host, and no system of their own. */
+static void add_address(struct msg_register *m, const char *peer)
+{
+    struct in6_addr address;
+
+    if (m->host_ips.n > 0 || !str_is_empty(m->host_ip) || !str_is_empty(m->agent_os) || !peer)
+        return;
+    if (inet_pton(AF_INET, peer, &address) == 1 || inet_pton(AF_INET6, peer, &address) == 1)
+        strings_add(&m->host_ips, peer);
+}
+
 static void start_job(struct session *se, struct msg_register *m)
 {
     struct auth_job *job = xcalloc(1, sizeof(*job));
@@ -194,6 +206,7 @@ static void start_job(struct session *se, struct msg_register *m)
     str_copy(job->key, sizeof(job->key), se->key);
     job->m = *m;
     *m = (struct msg_register){0};
+    add_address(&job->m, se->peer);
     job->now_ms = time_utc_ms();
     job->err = ERROR_INIT;
 

@@ -179,18 +179,33 @@ static void refine(const struct msg_container_event *m,
     }
 }
 
-static int64_t event_time_ms(const struct msg_container_event *m, int64_t now_ms)
+/* Go agents cut the time of the engine to seconds; their envelope is written at once. */
+static int64_t refine_second(int64_t ns, const char *sent_at)
+{
+    int64_t sent_ns;
+
+    if (ns % NS_PER_S != 0 || !sent_at || time_parse_ns(sent_at, &sent_ns) < 0)
+        return ns;
+    return time_div_floor(sent_ns, NS_PER_S) == ns / NS_PER_S ? sent_ns : ns;
+}
+
+static int64_t event_time_ms(const struct msg_container_event *m,
+                             const char *sent_at,
+                             int64_t now_ms)
 {
     int64_t ns = m->time_nano, ms;
 
     if (ns <= 0 && (!m->timestamp || time_parse_ns(m->timestamp, &ns) < 0))
         return now_ms;
 
+    if (m->time_nano <= 0)
+        ns = refine_second(ns, sent_at);
     ms = ns / 1000000;
     return ms > 0 && ms <= now_ms + MAX_FUTURE_MS ? ms : now_ms;
 }
 
 bool container_event_make(const struct msg_container_event *m,
+                          const char *sent_at,
                           const struct fleet_host *h,
                           int64_t now_ms,
                           struct event *ret)
@@ -208,7 +223,7 @@ bool container_event_make(const struct msg_container_event *m,
         name++;
     (void)fleet_find_container(h, m->container_id, &known); /* NULL: a new container */
 
-    e.at_ms = event_time_ms(m, now_ms);
+    e.at_ms = event_time_ms(m, sent_at, now_ms);
     e.category = xstrdup("container");
     e.type = xstrdup(a->type);
     e.severity = xstrdup(a->severity);

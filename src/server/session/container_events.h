@@ -10,9 +10,11 @@
 
 /*
  * Fills *ret, which the caller frees with event_done(). False: the event gets no row, as those of
- * an exec, "stop" (a duplicate of "die") and unknown actions.
+ * an exec, "stop" (a duplicate of "die") and unknown actions. `sent_at` is the time in the envelope
+ * of the message, or NULL: it adds the fraction to an engine time in whole seconds.
  */
 bool container_event_make(const struct msg_container_event *m,
+                          const char *sent_at,
                           const struct fleet_host *h,
                           int64_t now_ms,
                           struct event *ret);

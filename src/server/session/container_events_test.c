@@ -65,7 +65,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool make_event(struct fleet *f, const char *fields, struct event *ret)
+static bool make_event_sent(struct fleet *f,
+                            const char *fields,
+                            const char *sent_at,
+                            struct event *ret)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
     json_t *v = json_loads(fields, 0, NULL);
@@ -74,9 +77,14 @@ static bool make_event(struct fleet *f, const char *fields, struct event *ret)
     assert_non_null(v);
     json_object_set_new(v, "container_id", json_string(ID));
     assert_int_equal(msg_container_event_decode(v, &m, NULL), 0);
-    is_made = container_event_make(&m, fleet_find_host(f, "h1"), NOW, ret);
+    is_made = container_event_make(&m, sent_at, fleet_find_host(f, "h1"), NOW, ret);
     json_decref(v);
     return is_made;
+}
+
+static bool make_event(struct fleet *f, const char *fields, struct event *ret)
+{
+    return make_event_sent(f, fields, NULL, ret);
 }
 
 static void test_each_action_becomes_a_row(void **state)
@@ -148,6 +156,31 @@ static void test_invalid_times_are_replaced_by_the_present(void **state)
     }
 }
 
+static void test_whole_seconds_get_the_fraction_of_the_envelope(void **state)
+{
+    static const struct {
+        const char *fields, *sent_at;
+        int64_t at_ms;
+    } times[] = {
+        {"{\"action\":\"start\",\"timestamp\":\"2023-11-14T22:13:20Z\"}",
+         "2023-11-14T23:13:20.905750303+01:00",                                                       1700000000905},
+        {"{\"action\":\"start\",\"timestamp\":\"2023-11-14T22:13:20Z\"}",   "2023-11-14T22:13:21.2Z",
+         1700000000000                                                                                             },
+        {"{\"action\":\"start\",\"timestamp\":\"2023-11-14T22:13:20.5Z\"}",
+         "2023-11-14T22:13:20.9Z",                                                                    1700000000500},
+        {"{\"action\":\"start\",\"timestamp\":\"2023-11-14T22:13:20Z\"}",   "now",                    1700000000000},
+        {"{\"action\":\"start\",\"time_nano\":1700000000000000000}",        "2023-11-14T22:13:20.9Z",
+         1700000000000                                                                                             },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        _cleanup_(event_done) struct event e = {0};
+
+        assert_true(make_event_sent(*state, times[i].fields, times[i].sent_at, &e));
+        assert_int_equal(e.at_ms, times[i].at_ms);
+    }
+}
+
 static void test_old_state_is_that_of_the_model(void **state)
 {
     _cleanup_(event_done) struct event e = {0};
@@ -181,7 +214,7 @@ static void test_invalid_container_id_is_refused(void **state)
                                         .action = xstrdup("start")};
         struct event e = {0};
 
-        assert_false(container_event_make(&m, fleet_find_host(*state, "h1"), NOW, &e));
+        assert_false(container_event_make(&m, NULL, fleet_find_host(*state, "h1"), NOW, &e));
         msg_container_event_done(&m);
     }
 }
@@ -192,6 +225,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_each_action_becomes_a_row, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exit_code_is_stored_without_labels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_times_are_replaced_by_the_present, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_whole_seconds_get_the_fraction_of_the_envelope, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_old_state_is_that_of_the_model, setup, teardown),
         cmocka_unit_test_setup_teardown(test_old_state_of_a_death, setup, teardown),

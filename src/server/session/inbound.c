@@ -67,7 +67,7 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         element_note_event(h, m.container_id, msg_container_event_find_cut(payload));
         note_condition(h, &m);
     }
-    if (!h || !container_event_make(&m, h, time_utc_ms(), &e))
+    if (!h || !container_event_make(&m, se->envelope_time, h, time_utc_ms(), &e))
         return;
     if (!session_may_report_event(se)) {
         event_done(&e);
@@ -162,7 +162,9 @@ static void on_event(struct session *se, const json_t *message, size_t size)
         session_note_clock(se, message);
     for (size_t i = 0; i < ARRAY_LEN(event_types); i++) {
         if (str_eq(name, event_types[i].name)) {
+            se->envelope_time = json_text_get(message, "timestamp");
             event_types[i].handle(se, envelope_payload(message), size);
+            se->envelope_time = NULL;
             return;
         }
     }

@@ -16,79 +16,6 @@
 #include "proto/inventory.h"
 #include "server/session/session_fixture.h"
 
-static void test_polled_agent_is_asked_for_its_list(void **state)
-{
-    struct fixture *f = *state;
-    struct joined j;
-    struct ws *ws = fixture_join(f, "go", false, &j);
-    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
-
-    fake_advance(0);
-    agent_answer_list(ws, json_pack("[o, o, {}]", agent_container(ID_A, "/one", "running"),
-                                    agent_container(ID_B, "/two", "dead")));
-    assert_int_equal(h->containers.size, 2);
-    assert_int_equal(f->n_container_changes, 1);
-
-    fake_advance(1999);
-    assert_null(fake_ws_next(ws));
-    fake_advance(1);
-    agent_answer_list(ws, json_pack("[o, o]", agent_container(ID_A, "/one", "running"),
-                                    agent_container(ID_B, "/two", "dead")));
-    assert_int_equal(f->n_container_changes, 1); /* the same list is no change */
-
-    /* A refresh polls at once, or right after a poll that is under way. */
-    sessions_refresh(f->sessions, j.agent_id);
-    fake_advance(0);
-    sessions_refresh(f->sessions, j.agent_id);
-    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "running")));
-    assert_int_equal(h->containers.size, 1);
-    fake_advance(100);
-    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "exited")));
-    assert_int_equal(f->n_container_changes, 3);
-
-    /* Events cause one poll for a group of them, which later ones do not postpone. */
-    for (int i = 0; i < 2; i++) {
-        agent_send_event(ws, "container_event",
-                         json_pack("{s:s, s:s}", "container_id", ID_A, "action", "start"));
-        fake_advance(50);
-    }
-    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
-                                       json_object_get(fake_ws_next(ws), "id"), "error", "no"));
-    assert_int_equal(h->containers.size, 1); /* a failure is not an empty list */
-    fake_advance(3999);
-    assert_null(fake_ws_next(ws)); /* after failures: every 4 s, 8 s, ... */
-    fake_advance(1);
-    agent_answer_list(ws, json_pack("{s:i}", "not", 1));
-    fake_advance(7999);
-    assert_null(fake_ws_next(ws));
-    fake_advance(1);
-    agent_answer_list(ws, json_array());
-    assert_int_equal(h->containers.size, 0);
-
-    fake_ws_end(ws, 1000);
-    fake_advance(60000);
-}
-
-static void test_success_resets_the_interval_of_polls(void **state)
-{
-    struct fixture *f = *state;
-    struct joined j;
-    struct ws *ws = fixture_join(f, "go", false, &j);
-
-    fake_advance(0);
-    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
-                                       json_object_get(fake_ws_next(ws), "id"), "error", "no"));
-    fake_advance(3999);
-    assert_null(fake_ws_next(ws));
-    fake_advance(1);
-    agent_answer_list(ws, json_array());
-    fake_advance(1999);
-    assert_null(fake_ws_next(ws));
-    fake_advance(1);
-    agent_answer_list(ws, json_array());
-    fake_ws_end(ws, 1000);
-}
-
 static void test_snapshot_and_deltas_are_applied(void **state)
 {
     struct fixture *f = *state;
@@ -565,10 +492,6 @@ static void test_free_stores_waiting_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_success_resets_the_interval_of_polls, fixture_setup,
-                                        fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_polled_agent_is_asked_for_its_list, fixture_setup,
-                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_and_deltas_are_applied, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_containers_beyond_the_limit_are_left_out,

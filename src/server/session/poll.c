@@ -16,6 +16,9 @@
 #define CLOSELY_MS    1500
 #define CLOSE_POLL_MS 400
 #define MISSING_MS    15000 /* samples come every second */
+#define QUIET_MS      3000
+#define NEEDED_MS     10000
+#define IDLE_POLL_MS  10000
 
 /* The owner of a command. It holds the session's key: the session may end before the command. */
 struct poll_request {
@@ -44,6 +47,18 @@ static void wait_ms(struct session *se, uint64_t delay_ms)
     loop_timer_start(se->owner->o.loop, &se->poll.timer, delay_ms, ask);
 }
 
+/*
+ * True: the list of this agent is only a safeguard. Nobody reads it, the samples show that the
+ * engine works, and events announce changes.
+ */
+static bool is_idle(const struct session *se)
+{
+    uint64_t now_ms = time_monotonic_ms();
+
+    return se->poll.sample_ms && now_ms - se->poll.sample_ms <= QUIET_MS &&
+           now_ms >= se->owner->lists_needed_until_ms && now_ms >= se->poll.look_until_ms;
+}
+
 static uint64_t next_delay_ms(const struct session *se)
 {
     uint64_t delay_ms = se->owner->o.poll_interval_ms;
@@ -53,6 +68,8 @@ static uint64_t next_delay_ms(const struct session *se)
     if (se->poll.n_failures == 0 && delay_ms > CLOSE_POLL_MS &&
         time_monotonic_ms() < se->poll.look_until_ms)
         delay_ms = CLOSE_POLL_MS;
+    if (se->poll.is_idle && delay_ms < IDLE_POLL_MS)
+        delay_ms = IDLE_POLL_MS;
     return delay_ms < POLL_MAX_MS ? delay_ms : POLL_MAX_MS;
 }
 
@@ -166,6 +183,7 @@ static void on_list(void *owner, const struct command_result *r)
         session_complain(se, "could not get the container list:",
                          r->code < 0 ? r->message : "the result is not an array");
     }
+    se->poll.is_idle = se->poll.n_failures == 0 && is_idle(se);
     wait_ms(se, se->poll.is_wanted ? POLL_AGAIN_MS : next_delay_ms(se));
     show_result(se, r, code);
 }
@@ -233,6 +251,23 @@ static struct session *find_polled(struct sessions *s, const char *agent_id)
 bool sessions_is_polled(struct sessions *s, const char *agent_id)
 {
     return find_polled(s, agent_id) != NULL;
+}
+
+void sessions_need_lists(struct sessions *s)
+{
+    uint64_t now_ms = time_monotonic_ms();
+    bool is_new = now_ms >= s->lists_needed_until_ms;
+
+    s->lists_needed_until_ms = now_ms + NEEDED_MS;
+    if (!is_new)
+        return;
+    map_foreach(&s->records, e) {
+        const struct agent_record *record = e->value;
+
+        if (record->session && record->session->poll.state == POLL_WAITING &&
+            record->session->poll.is_idle)
+            session_poll_soon(record->session, 0);
+    }
 }
 
 uint64_t sessions_number_list(struct sessions *s)

@@ -148,6 +148,11 @@ void sessions_drop_agent(struct sessions *s, const char *agent_id, const char *w
 void sessions_close_agent(struct sessions *s, const char *agent_id, const char *why);
 /* Polls a polled agent at once, as its containers have changed; other agents push. */
 void sessions_refresh(struct sessions *s, const char *agent_id);
+/*
+ * Somebody reads the lists of containers: for 10 s those of polled agents are kept at the interval
+ * of the options. Without that call, and while events and samples arrive, it is 10 s.
+ */
+void sessions_need_lists(struct sessions *s);
 
 /*
  * Lists of a polled agent that a caller has asked for by itself, so that it knows when the model

@@ -61,6 +61,7 @@ struct poll {
     enum poll_state state;
     bool is_failing;    /* the host shows that the list cannot be read */
     uint64_t sample_ms; /* when the agent sent a sample in this session; 0: never */
+    bool is_idle;       /* the list is read at the longer interval */
     bool is_wanted;     /* a poll soon; while POLL_ASKING: another one right after it */
     unsigned n_failures;
     uint64_t taken;         /* the number of the newest list in the model */
@@ -94,6 +95,7 @@ struct session {
     struct inventory inventory;
     struct poll poll;
     struct loop_timer info_timer; /* host_info.c */
+    const char *envelope_time;    /* of the event that is being handled, or NULL; borrowed */
 };
 
 /* The number of epochs of an agent of which the newest received batch is remembered. */
@@ -141,7 +143,8 @@ struct sessions {
     struct agent_keys keys;
     struct map contested; /* hash of a token -> struct agent_record: contest.c */
     uint64_t n_keys;
-    uint64_t n_lists; /* asked for, of all polled agents */
+    uint64_t n_lists;               /* asked for, of all polled agents */
+    uint64_t lists_needed_until_ms; /* monotonic */
     bool is_stopping;
     struct loop_timer stop_timer;
     struct completion stopped;
