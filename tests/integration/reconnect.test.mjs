@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
 import { Agent } from './lib/dockmon.mjs';
 import { HandServer } from './lib/hand-server.mjs';
-import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { ScriptedEngine, scriptedContainer } from './lib/scripted-engine.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const later = cleanups();
@@ -53,4 +53,28 @@ test('the wait is short again after a session that worked, and not after one tha
   peer.ws.close();
   assert.ok((await wait(2)) <= 0.1, 'the session has worked');
   assert.ok((await wait(3)) >= 1.5);
+});
+
+test('events that were written into a connection that had died are sent again, others are not', { timeout: 60000 }, async () => {
+  const { peer } = await pair({ env: { PING_INTERVAL: '1s' } });
+  const c = scriptedContainer(1, { name: 'web' });
+  const actions = () => peer.events('container_event').filter((e) => e.container_id === c.Id).map((e) => e.action);
+
+  engine.containers = [c];
+  await peer.session();
+  engine.event(c, 'start');
+  await eventually(() => actions().length === 1, { what: 'the event before' });
+  const pings = new Promise((done) => peer.ws.once('ping', done));
+  engine.event(c, 'pause');
+  await pings;
+  await eventually(() => actions().length === 2);
+  peer.ws.pause(); // nothing is read any more, and no ping is answered
+  engine.event(c, 'unpause');
+  engine.event(c, 'rename');
+  await peer.session({ count: 2 });
+  await eventually(() => actions().includes('rename'), { what: 'the events of the silent connection' });
+  engine.event(c, 'update');
+  await eventually(() => actions().includes('update'));
+  assert.deepEqual(actions(), ['start', 'pause', 'unpause', 'rename', 'update']);
+  for (const ws of peer.wss.clients) ws.terminate();
 });

@@ -19,7 +19,8 @@ struct event_feed {
     struct event_log_place place; /* in the log, while is_reading_log */
     bool is_reading_log;
     struct loop_timer retry;
-    uint64_t next; /* sequence number in the history */
+    uint64_t next;  /* sequence number in the history */
+    uint64_t asked; /* the receipt that is awaited: that of all events before; 0: none */
 };
 
 static int send_event(const struct event_feed *feed, const struct event *e)
@@ -77,6 +78,46 @@ static bool send_log(struct event_feed *feed)
 
 static void read_history(struct event_feed *feed);
 
+/* One receipt at a time, so that many events do not cause as many pings. */
+static void ask_receipt(struct event_feed *feed)
+{
+    const struct event_feed_options *o = &feed->options;
+
+    if (o->is_replay || !o->ask_receipt) {
+        events_set_sent(o->events, feed->next);
+    } else if (!feed->asked && feed->next > events_sent(o->events) &&
+               o->ask_receipt(o->owner, feed->next) == 0) {
+        feed->asked = feed->next;
+    }
+}
+
+void event_feed_on_receipt(struct event_feed *feed, uint64_t number)
+{
+    if (!feed->asked || number != feed->asked)
+        return;
+    feed->asked = 0;
+    events_set_sent(feed->options.events, number);
+    ask_receipt(feed);
+}
+
+static void send_history(struct event_feed *feed)
+{
+    struct events *events = feed->options.events;
+
+    if (feed->next < events_first(events))
+        feed->next = events_first(events);
+    for (; feed->next < events_end(events); feed->next++) {
+        int r = send_event(feed, events_get(events, feed->next));
+
+        if (r == -ENOBUFS) {
+            retry_later(feed);
+            return;
+        }
+        if (r < 0)
+            log_warn(NULL, "could not send an event: %s", error_text(r));
+    }
+}
+
 void event_feed_pump(struct event_feed *feed)
 {
     struct events *events = feed->options.events;
@@ -95,19 +136,8 @@ void event_feed_pump(struct event_feed *feed)
         if (feed->history)
             return;
     }
-    if (feed->next < events_first(events))
-        feed->next = events_first(events);
-    for (; feed->next < events_end(events); feed->next++) {
-        int r = send_event(feed, events_get(events, feed->next));
-
-        if (r == -ENOBUFS) {
-            retry_later(feed);
-            return;
-        }
-        if (r < 0)
-            log_warn(NULL, "could not send an event: %s", error_text(r));
-        events_set_sent(events, feed->next + 1);
-    }
+    send_history(feed);
+    ask_receipt(feed);
 }
 
 /*

@@ -10,7 +10,9 @@
  *
  * The log and the engine are only used for a server that drops duplicates ("replay"): it names the
  * time of its newest event, and the sources may overlap from there on. Any other server gets the
- * history from the sequence number at which the last session stopped (events_sent()).
+ * history from the sequence number at which the last session stopped (events_sent()). There, an
+ * event counts as sent when the server has answered the ping behind it: what was written into a
+ * connection that had died unnoticed is sent again in the next session.
  *
  *   since    time of the newest event that the server has; in nanoseconds, 0: none
  *   covered  time since which the history in memory has no holes; older events come from the log,
@@ -32,10 +34,20 @@ struct event_feed_options {
     const struct sender *sender; /* outlives the feed */
     bool is_replay;              /* the server drops duplicates */
     int64_t since_ns;            /* with is_replay: time of its newest event, 0: none */
+    /*
+     * Without is_replay: asks for a receipt of all that was sent so far, after which the caller
+     * calls event_feed_on_receipt() with the number. NULL: an event counts as sent when it is
+     * queued.
+     */
+    int (*ask_receipt)(void *owner, uint64_t number);
+    void *owner;
 };
 
 struct event_feed *event_feed_new(const struct event_feed_options *o);
 void event_feed_free(struct event_feed *feed);
 DEFINE_CLEANUP(struct event_feed *, event_feed_free);
+
+/* The server has all events before the one with this sequence number. */
+void event_feed_on_receipt(struct event_feed *feed, uint64_t number);
 
 void event_feed_pump(struct event_feed *feed); /* sends new events; call it after each */

@@ -242,6 +242,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .rotate_token = rotate_token,
         .send = uplink_send,
         .queued = uplink_queued,
+        .ask_receipt = uplink_ask_receipt,
         .owner = &l->uplink,
         .collector = l->o.collector,
         .spool = l->o.spool,

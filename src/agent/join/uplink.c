@@ -21,9 +21,7 @@ static bool is_busy(struct batch_sink *sink)
 
 static int ask_receipt(struct batch_sink *sink, uint64_t number)
 {
-    struct uplink *u = CONTAINER_OF(sink, struct uplink, sink);
-
-    return u->ws ? ws_ask_receipt(u->ws, number) : -ENOTCONN;
+    return uplink_ask_receipt(CONTAINER_OF(sink, struct uplink, sink), number);
 }
 
 void uplink_init(struct uplink *u, struct loop *loop)
@@ -61,6 +59,13 @@ int uplink_send(void *owner, const char *text, size_t size)
     const struct uplink *u = owner;
 
     return u->ws ? ws_send_text(u->ws, text, size) : -ENOTCONN;
+}
+
+int uplink_ask_receipt(void *owner, uint64_t number)
+{
+    const struct uplink *u = owner;
+
+    return u->ws ? ws_ask_receipt(u->ws, number) : -ENOTCONN;
 }
 
 size_t uplink_queued(void *owner)

@@ -30,3 +30,4 @@ void uplink_stop_heartbeat(struct uplink *u);
  */
 int uplink_send(void *owner, const char *text, size_t size);
 size_t uplink_queued(void *owner);
+int uplink_ask_receipt(void *owner, uint64_t number);

@@ -97,11 +97,15 @@ struct session *session_new(const struct session_options *o)
                                                           .sender = session->sender});
     session->logs = session_logs_new(&(struct session_logs_options){
         .engine = o->engine, .guard = session->guard, .sender = session->sender});
-    session->feed = event_feed_new(&(struct event_feed_options){.engine = o->engine,
-                                                                .events = o->events,
-                                                                .sender = &session->sender,
-                                                                .is_replay = o->wants_event_replay,
-                                                                .since_ns = o->events_since_ns});
+    session->feed = event_feed_new(
+        &(struct event_feed_options){.engine = o->engine,
+                                     .events = o->events,
+                                     .sender = &session->sender,
+                                     .is_replay = o->wants_event_replay,
+                                     .since_ns = o->events_since_ns,
+                                     /* receipts of batches have other numbers */
+                                     .ask_receipt = o->sink ? NULL : o->ask_receipt,
+                                     .owner = o->owner});
     if (o->wants_inventory) {
         session->inventory = inventory_new(&(struct inventory_options){.engine = o->engine,
                                                                        .facts = o->facts,
@@ -241,6 +245,8 @@ void session_on_receipt(struct session *session, uint64_t number)
 {
     if (session->report)
         report_on_receipt(session->report, number);
+    if (session->feed)
+        event_feed_on_receipt(session->feed, number);
 }
 
 static void on_killer_drained(struct completion_wait *w)

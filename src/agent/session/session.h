@@ -52,6 +52,8 @@ struct session_options {
     int (*send)(void *owner, const char *text, size_t size);
     /* Returns the number of bytes in the queue of `send`; may be NULL. */
     size_t (*queued)(void *owner);
+    /* Asks for session_on_receipt() with this number, see ws_ask_receipt(); may be NULL. */
+    int (*ask_receipt)(void *owner, uint64_t number);
     void *owner;
     /* Outlives the session. NULL: the server does not accept batches of samples. */
     struct batch_sink *sink;
