@@ -251,6 +251,11 @@ void msg_register_done(struct msg_register *m)
     codec_done(fields, ARRAY_LEN(fields), m);
 }
 
+const char *msg_register_newer_field(size_t i)
+{
+    return i < ARRAY_LEN(fields) - N_SEED_FIELDS ? fields[N_SEED_FIELDS + i].name : NULL;
+}
+
 char *msg_register_refused_field(const char *error)
 {
     static const char before[] = TEXT_EXTRA_INPUTS;

@@ -45,6 +45,9 @@ const char *msg_register_own_version(const struct msg_register *m);
 /* False: the text, which is UTF-8, has characters that can hide or reorder it, or line breaks. */
 bool msg_register_is_printable(const char *text);
 
+/* The fields that servers of the seed era do not know; NULL after the last one. */
+const char *msg_register_newer_field(size_t i);
+
 /*
  * Returns the field that a server refused as unknown ("Extra inputs are not permitted (field: X)"),
  * to be freed. NULL: another error, or a field that every server knows.

@@ -1,5 +1,7 @@
 // The agent after a session: the wait before the next attempt, and the fields that it tries again with the next server.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
 import { Agent } from './lib/dockmon.mjs';
@@ -24,13 +26,25 @@ async function pair({ env, ...options } = {}) {
   return { peer, agent };
 }
 
-test('fields that a server did not know are tried again after a session: it may have been upgraded', async () => {
-  const { peer } = await pair({ era: 'seed' });
+test('fields that a server refuses are omitted together, also after a restart, and tried again after a day', { timeout: 60000 }, async () => {
+  const { peer, agent } = await pair({ era: 'seed' });
+  const newer = (m) => ['agent_os', 'agent_arch', 'host_ip', 'host_ips', 'hostname_source', 'force_unique_registration'].filter((k) => k in m);
+
   await peer.session();
-  assert.ok(!('agent_os' in peer.registrations.at(-1)));
-  peer.era = 'head';
+  assert.equal(peer.registrations.length, 2, 'one refusal');
+  assert.deepEqual(newer(peer.registrations[1]), []);
   peer.ws.close();
   await peer.session({ count: 2 });
+  await agent.down();
+  await agent.up();
+  await peer.session({ count: 3 });
+  assert.equal(peer.registrations.length, 4, 'no further refusal');
+
+  await agent.down();
+  await writeFile(join(agent.dir, 'server_era'), `${Date.now() - 25 * 3600 * 1000}\n`);
+  peer.era = 'head';
+  await agent.up();
+  await peer.session({ count: 4 });
   assert.equal(peer.registrations.at(-1).agent_os, 'linux');
   assert.ok('hostname_source' in peer.registrations.at(-1));
 });

@@ -437,6 +437,7 @@ static void check_paths(struct config *c, struct buf *errors)
         c->data_path[--n] = '\0';
     c->token_path = xasprintf("%s/permanent_token", n > 1 ? c->data_path : "");
     c->engine_id_path = xasprintf("%s/engine_id", n > 1 ? c->data_path : "");
+    c->era_path = xasprintf("%s/server_era", n > 1 ? c->data_path : "");
     c->spool_path = xasprintf("%s/spool", n > 1 ? c->data_path : "");
     c->event_log_path = xasprintf("%s/events", n > 1 ? c->data_path : "");
     c->network_undo_path = xasprintf("%s/network_undo", n > 1 ? c->data_path : "");
@@ -563,6 +564,7 @@ void config_done(struct config *c)
     free(c->http_prefix);
     free(c->token_path);
     free(c->engine_id_path);
+    free(c->era_path);
     free(c->spool_path);
     free(c->event_log_path);
     free(c->network_undo_path);

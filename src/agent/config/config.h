@@ -63,6 +63,7 @@ struct config {
     char *http_prefix;             /* "" or "/prefix": the part before /api */
     char *token_path;              /* $DATA_PATH/permanent_token */
     char *engine_id_path;          /* $DATA_PATH/engine_id */
+    char *era_path;                /* $DATA_PATH/server_era */
     char *spool_path;              /* $DATA_PATH/spool */
     char *event_log_path;          /* $DATA_PATH/events */
     char *network_undo_path;       /* $DATA_PATH/network_undo */

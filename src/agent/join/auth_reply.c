@@ -74,7 +74,8 @@ static void judge_refusal(const struct auth_attempt *attempt,
     const char *advice = has_advice(error) ? NULL : error_code_advice(code);
 
     ret->verdict = AUTH_REFUSED;
-    if (field && str_eq(field, "force_unique_registration") && attempt->force_unique) {
+    /* The newer fields are dropped together, and a registration without this one would differ. */
+    if (field && attempt->force_unique && !attempt->with_permanent) {
         ret->reason = xasprintf("%s: this server is too old for FORCE_UNIQUE_REGISTRATION", error);
         return;
     }

@@ -10,7 +10,7 @@
 
 enum auth_verdict {
     AUTH_ACCEPTED,
-    AUTH_DROP_FIELD, /* try again at once without `field`, which this server does not know */
+    AUTH_DROP_FIELD, /* try again at once without newer fields: this server does not know `field` */
     AUTH_USE_PRESENT_ENGINE, /* kept engine id refused: try the engine's present one at once */
     AUTH_USE_OTHER_TOKEN,    /* permanent token refused: try the other one at once */
     AUTH_USE_REGISTRATION,   /* permanent token refused: try the registration token at once */

@@ -51,6 +51,7 @@ static const struct {
     {&both,         EXTRA("no_such_field"),                                                                 AUTH_REFUSED,            "Extra inputs"            },
     {&registration, EXTRA("force_unique_registration"),                                                     AUTH_DROP_FIELD,
      "force_unique_registration"                                                                                                                               },
+    {&forced,       EXTRA("agent_os"),                                                                      AUTH_REFUSED,            "too old for FORCE_UNIQUE"},
     {&forced,       EXTRA("force_unique_registration"),                                                     AUTH_REFUSED,            "too old for FORCE_UNIQUE"},
     {&both,         REFUSAL("Invalid registration token"),                                                  AUTH_USE_REGISTRATION,
      "Invalid registration token"                                                                                                                              },

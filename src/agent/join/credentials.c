@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "proto/register.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +35,23 @@ static void load_other(struct credentials *c, const struct token_file *file)
         wipe(&c->other);
 }
 
+/* A server that refuses one newer field refuses all of them: they are omitted together. */
+static void drop_newer_fields(struct credentials *c)
+{
+    const char *field;
+
+    strings_done(&c->dropped);
+    for (size_t i = 0; (field = msg_register_newer_field(i)); i++)
+        strings_add(&c->dropped, field);
+}
+
+void credentials_review_dropped(struct credentials *c)
+{
+    strings_done(&c->dropped);
+    if (kept_era_is_seed(&c->era))
+        drop_newer_fields(c);
+}
+
 int credentials_init(struct credentials *c, const struct config *config, struct error *err)
 {
     const struct token_file file = config_token_file(config);
@@ -48,8 +66,11 @@ int credentials_init(struct credentials *c, const struct config *config, struct 
     }
     if (c->permanent) {
         kept_engine_load(&c->engine, config->engine_id_path);
+        kept_era_load(&c->era, config->era_path);
+        credentials_review_dropped(c);
     } else {
         c->engine.path = config->engine_id_path;
+        c->era.path = config->era_path;
     }
     if (r == 0 && !config->permanent_token && !is_sealed && file.key->is_set)
         seal_plain_token(c, &file);
@@ -103,7 +124,10 @@ static void try_other_token(struct credentials *c)
 void credentials_apply(struct credentials *c, const struct auth_reply *reply)
 {
     switch (reply->verdict) {
-    case AUTH_DROP_FIELD: strings_add(&c->dropped, reply->field); break;
+    case AUTH_DROP_FIELD:
+        drop_newer_fields(c);
+        kept_era_refuse(&c->era);
+        break;
     case AUTH_USE_PRESENT_ENGINE: c->engine.tries_present = true; break;
     case AUTH_USE_OTHER_TOKEN: try_other_token(c); break;
     case AUTH_USE_REGISTRATION:
@@ -113,6 +137,8 @@ void credentials_apply(struct credentials *c, const struct auth_reply *reply)
     case AUTH_ACCEPTED:
         c->tries_registration = c->tries_other = false;
         kept_engine_accept(&c->engine);
+        if (c->dropped.n == 0)
+            kept_era_accept(&c->era);
         break;
     case AUTH_REFUSED:
         c->tries_registration = c->tries_other = false;
@@ -151,7 +177,9 @@ int credentials_save(struct credentials *c, struct error *err)
     const struct token_file file = config_token_file(c->config);
     int r, r_token = 0;
 
-    r = kept_engine_save(&c->engine, err);
+    r = kept_era_save(&c->era, err);
+    if (r == 0)
+        r = kept_engine_save(&c->engine, err);
     if (c->is_unsaved)
         r_token = token_save(&file, c->permanent, err); /* its failure is the more important one */
     if (r_token == 0)
@@ -176,9 +204,4 @@ int credentials_rotate(struct credentials *c, const char *token, struct error *e
     c->permanent = xstrdup(token);
     c->is_unsaved = false;
     return 0;
-}
-
-void credentials_forget_dropped(struct credentials *c)
-{
-    strings_done(&c->dropped);
 }

@@ -5,13 +5,14 @@
  * The latter is also tried once after each refusal of the permanent one. With PERMANENT_TOKEN set
  * there may be two permanent tokens, because a server has issued a newer one in exchange: the set
  * one is tried first, and then the one in the file. The credentials include the engine id of the
- * registration (kept_engine.h) and the fields of `register` that the server does not know. Tokens
- * are wiped before they are freed.
+ * registration (kept_engine.h) and the fields of `register` that the server does not know, which
+ * are omitted together (kept_era.h). Tokens are wiped before they are freed.
  */
 
 #include "agent/config/config.h"
 #include "agent/join/auth_reply.h"
 #include "agent/join/kept_engine.h"
+#include "agent/join/kept_era.h"
 
 #define CREDENTIALS_MAX_DROPPED 8
 
@@ -23,6 +24,7 @@ struct credentials {
     bool tries_registration; /* the permanent tokens were refused */
     bool is_unsaved;         /* `permanent` is not in the file, as it could not be written */
     struct kept_engine engine;
+    struct kept_era era;
     struct strings dropped; /* fields left out of register */
 };
 
@@ -57,5 +59,5 @@ int credentials_save(struct credentials *c, struct error *err) _nodiscard_;
  */
 int credentials_rotate(struct credentials *c, const char *token, struct error *err) _nodiscard_;
 
-/* Call it after a session: the next server may know the fields. */
-void credentials_forget_dropped(struct credentials *c);
+/* Call it after a session: after a day the server may know the fields that it refused. */
+void credentials_review_dropped(struct credentials *c);

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 static char dir[] = "/tmp/credentials_test.XXXXXX";
-static char *path, *engine_path;
+static char *path, *engine_path, *era_path;
 static char env_token[] = "from-env";
 static char reg_token[] = "registration";
 
@@ -26,6 +26,7 @@ static int set_up(void **state)
         return -1;
     path = xasprintf("%s/permanent_token", dir);
     engine_path = xasprintf("%s/engine_id", dir);
+    era_path = xasprintf("%s/server_era", dir);
     return 0;
 }
 
@@ -34,7 +35,9 @@ static int tear_down(void **state)
     (void)state;
     (void)unlink(path);
     (void)unlink(engine_path);
+    (void)unlink(era_path);
     free(path);
+    free(era_path);
     free(engine_path);
     return rmdir(dir);
 }
@@ -286,8 +289,10 @@ static void test_keep(void **state)
 
 static void test_dropped(void **state)
 {
-    struct config config = {
-        .token_path = path, .engine_id_path = engine_path, .registration_token = reg_token};
+    struct config config = {.token_path = path,
+                            .engine_id_path = engine_path,
+                            .era_path = era_path,
+                            .registration_token = reg_token};
     char field[] = "agent_os";
     struct auth_reply reply = {.verdict = AUTH_DROP_FIELD, .field = field};
     struct auth_attempt attempt;
@@ -297,10 +302,34 @@ static void test_dropped(void **state)
     assert_int_equal(credentials_init(&c, &config, NULL), 0);
     credentials_apply(&c, &reply);
     credentials_attempt(&c, &attempt);
-    assert_int_equal(attempt.dropped->n, 1);
+    assert_int_equal(attempt.dropped->n, 6);
     assert_string_equal(attempt.dropped->items[0], "agent_os");
-    credentials_forget_dropped(&c);
-    assert_int_equal(attempt.dropped->n, 0);
+    assert_string_equal(attempt.dropped->items[5], "force_unique_registration");
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, "issued", NULL), 0);
+    credentials_review_dropped(&c);
+    assert_int_equal(attempt.dropped->n, 6);
+    credentials_done(&c);
+
+    /* It is remembered with the token, across restarts, for a day. */
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_int_equal(c.dropped.n, 6);
+    c.era.refused_at_ms -= KEPT_ERA_MS;
+    credentials_review_dropped(&c);
+    assert_int_equal(c.dropped.n, 0);
+    apply(&c, AUTH_ACCEPTED);
+    assert_int_equal(credentials_keep(&c, NULL, NULL), 0);
+    assert_int_equal(access(era_path, F_OK), -1);
+    credentials_done(&c);
+
+    /* Without a token it is another server. */
+    assert_int_equal(file_write_atomic(era_path, "4102444800000", 13, 0600, NULL), 0);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_int_equal(c.dropped.n, 0); /* a time in the future */
+    credentials_done(&c);
+    (void)unlink(path);
+    assert_int_equal(credentials_init(&c, &config, NULL), 0);
+    assert_int_equal(c.era.refused_at_ms, 0);
     credentials_done(&c);
 }
 

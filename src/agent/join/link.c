@@ -147,7 +147,7 @@ static void wait_for_next(struct link *l)
     if (l->session_since_ms) {
         if (time_monotonic_ms() - l->session_since_ms > worked_ms(l))
             backoff_reset(&l->backoff);
-        credentials_forget_dropped(&l->credentials);
+        credentials_review_dropped(&l->credentials);
         l->session_since_ms = 0;
     }
     switch (l->next) {
@@ -319,7 +319,7 @@ static void on_auth_reply(struct link *l, const char *data, size_t size)
     case AUTH_ACCEPTED: start_session(l, &reply.success); break;
     case AUTH_DROP_FIELD:
         log_info(LOG_FIELDS("field", reply.field),
-                 "the server does not know a field of register: trying without it");
+                 "the server does not know a field of register: trying without all newer ones");
         l->next = NEXT_AT_ONCE;
         break;
     case AUTH_USE_PRESENT_ENGINE:
