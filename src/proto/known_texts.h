@@ -39,6 +39,7 @@
 #define TEXT_PART_REGISTERED   "already registered"
 #define TEXT_PART_FORCE_UNIQUE "FORCE_UNIQUE_REGISTRATION"
 #define TEXT_PART_NAME_TAKEN   "already exists"
+#define TEXT_PART_NAME_UNIQUE  "docker_hosts.name" /* the database's words, from the seed era */
 #define TEXT_PART_OTHER_ENGINE "does not match engine_id"
 #define TEXT_PART_TOKEN        "token"
 

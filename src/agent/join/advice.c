@@ -27,7 +27,8 @@ static const struct advice server[] = {
     {"connect proxy",      "check HTTPS_PROXY and HTTP_PROXY, or name the server in NO_PROXY"                                },
     {"not the pinned one",
      "the server may be impersonated; if its key was changed on purpose, compare with "
-     "`dockmond fingerprint` there and set DOCKMON_PIN to it"                                                                },
+     "`dockmond fingerprint` there and set DOCKMON_PIN to it; a server of DockMon makes a new key "
+     "with each certificate, so that only CA_FILE or INSECURE_SKIP_VERIFY=true works there"                                  },
     {"wrong version",      "the server speaks plain HTTP on this port: use http:// instead of https://"                      },
     {"plain HTTP",         "the server speaks HTTPS on this port: use https:// instead of http://"                           },
     {"HTTP status 426",
@@ -36,6 +37,7 @@ static const struct advice server[] = {
     {"HTTP status 404",
      "DOCKMON_URL leads to another server or path, or a proxy in front of the server "
      "does not forward the upgrade to WebSocket"                                                                             },
+    {"HTTP status 500",    "the server is at fault: see its log"                                                             },
     {"HTTP status 502",
      "a proxy in front of the server cannot reach it: check that the server is running"                                      },
     {"HTTP status 503",
@@ -50,7 +52,8 @@ static const struct advice server[] = {
      "this host's clock is wrong, or the server's clock was when it created the certificate"                                 },
     {"its key is",
      "if `dockmond fingerprint` prints the same key on the server, set DOCKMON_PIN to it; CA_FILE "
-     "is for certificates of an authority"                                                                                   },
+     "is for certificates of an authority; with a server of DockMon, which makes a new key with "
+     "each certificate, set INSECURE_SKIP_VERIFY=true or give it a certificate of an authority"                              },
     {"certificate",
      "set CA_FILE to the authority of the server's certificate, or DOCKMON_PIN to the output "
      "of `dockmond fingerprint`"                                                                                             },

@@ -21,6 +21,7 @@ static const struct {
     {TEXT_PART_REGISTERED,   CODE_ENGINE_REGISTERED    },
     {TEXT_PART_FORCE_UNIQUE, CODE_AGENT_NAME_REQUIRED  },
     {TEXT_PART_NAME_TAKEN,   CODE_HOST_NAME_TAKEN      },
+    {TEXT_PART_NAME_UNIQUE,  CODE_HOST_NAME_TAKEN      },
     {TEXT_PART_OTHER_ENGINE, CODE_TOKEN_OF_OTHER_ENGINE},
     {TEXT_PART_TOKEN,        CODE_TOKEN_INVALID        },
 };
@@ -57,10 +58,26 @@ static bool is_temporary(enum error_code code)
     return code == CODE_TIMEOUT || code == CODE_BUSY || code == CODE_INTERNAL_ERROR;
 }
 
-/* Servers that explain a taken name or engine name this setting, and need no further advice. */
-static bool has_advice(const char *error)
+/*
+ * Advice that fits the server. Servers of DockMon send no code: an agent that has lost its data
+ * comes back there with its id as token, which the text of the server does not say.
+ */
+static const char *find_advice(const json_t *reply, enum error_code code, const char *error)
 {
-    return strstr(error, "AGENT_NAME") != NULL;
+    bool is_dockmon = !json_object_get(reply, "code");
+
+    if (is_dockmon && code == CODE_ENGINE_REGISTERED) {
+        return "if it is this host and its data directory was lost, set PERMANENT_TOKEN to the agent "
+               "id of the host, from `GET /api/agent/list` of the server; if this host is a clone of "
+               "it, set FORCE_UNIQUE_REGISTRATION and a unique AGENT_NAME";
+    }
+    if (is_dockmon && strstr(error, "(field: engine_id)")) {
+        return "servers of DockMon before v2.2.1 refuse the colons in the ids of older engines: "
+               "update the server";
+    }
+    if (strstr(error, "AGENT_NAME"))
+        return NULL; /* the server has explained it */
+    return error_code_advice(code);
 }
 
 static void judge_refusal(const struct auth_attempt *attempt,
@@ -71,7 +88,7 @@ static void judge_refusal(const struct auth_attempt *attempt,
     const char *error = str_is_empty(text) ? "no reason given" : text;
     _cleanup_free_ char *field = msg_register_refused_field(error);
     enum error_code code = find_code(reply, error);
-    const char *advice = has_advice(error) ? NULL : error_code_advice(code);
+    const char *advice = find_advice(reply, code, error), *name = attempt->hostname;
 
     ret->verdict = AUTH_REFUSED;
     /* The newer fields are dropped together, and a registration without this one would differ. */
@@ -99,6 +116,11 @@ static void judge_refusal(const struct auth_attempt *attempt,
         (attempt->has_other_token || attempt->has_registration)) {
         ret->verdict = attempt->has_other_token ? AUTH_USE_OTHER_TOKEN : AUTH_USE_REGISTRATION;
         ret->reason = xstrdup(error);
+        return;
+    }
+    if (code == CODE_HOST_NAME_TAKEN && name && !strstr(error, name)) {
+        ret->reason = xasprintf("%s: set AGENT_NAME to a name that no other host has, not %s",
+                                error, name);
         return;
     }
     ret->reason = xasprintf("%s%s%s", error, advice ? ": " : "", advice ? advice : "");

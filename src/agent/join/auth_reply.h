@@ -25,6 +25,7 @@ struct auth_attempt {
     bool has_registration;         /* there is a registration token */
     bool is_other_engine;          /* the engine id that was sent is not the engine's present one */
     bool force_unique;             /* FORCE_UNIQUE_REGISTRATION */
+    const char *hostname;          /* that was sent; NULL: unknown */
     const struct strings *dropped; /* fields that were left out */
 };
 

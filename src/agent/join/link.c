@@ -313,6 +313,7 @@ static void on_auth_reply(struct link *l, const char *data, size_t size)
     struct auth_reply reply;
 
     credentials_attempt(&l->credentials, &attempt);
+    attempt.hostname = l->inquiry.identity.hostname;
     auth_reply_judge(&attempt, data, size, &reply);
     credentials_apply(&l->credentials, &reply);
     switch (reply.verdict) {
