@@ -105,6 +105,21 @@ test('a list that fails is an error, and the next one is right', async () => {
   isSessionTheSame();
 });
 
+test('a list of 12 MiB reaches a server that polls, and a longer one than peers take is an error', { timeout: 60000 }, async () => {
+  const containers = engine.containers;
+  const big = (n) => Array.from({ length: n }, (_, i) => scriptedContainer(i + 1, { Labels: { pad: 'p'.repeat(600 << 10) } }));
+
+  engine.containers = big(20);
+  const reply = await peer.command('list_containers');
+  assert.equal(reply.error, undefined);
+  assert.equal(reply.payload.length, 20);
+  assert.equal(reply.payload.at(-1).Labels.pad.length, 600 << 10);
+  engine.containers = big(30);
+  assert.match((await peer.command('list_containers')).error, /reply.*too large|longer|large/);
+  engine.containers = containers;
+  isSessionTheSame();
+});
+
 test('containers whose inspect or image fails are listed nevertheless', async () => {
   engine.containers.push(scriptedContainer(3, { name: 'gone', ImageID: `sha256:${'c'.repeat(64)}` }));
   engine.misbehave = (_, path) =>

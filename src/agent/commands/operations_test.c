@@ -48,6 +48,53 @@ static void test_rows_fit_the_shared_table(void **state)
     }
 }
 
+/*
+ * After these times servers of DockMon and ours give up, and count a failure of the agent: it
+ * answers before. Those of stop and restart are added to the timeout in the request, which is 10 s
+ * in a restart by DockMon, whose limit is 30 s.
+ */
+static void test_answers_come_before_the_server_gives_up(void **state)
+{
+    static const struct {
+        enum operation_id operation;
+        unsigned server_s;
+    } limits[] = {
+        {OPERATION_START,           30 },
+        {OPERATION_STOP,            20 },
+        {OPERATION_RESTART,         20 },
+        {OPERATION_KILL,            30 },
+        {OPERATION_PAUSE,           30 },
+        {OPERATION_UNPAUSE,         30 },
+        {OPERATION_RENAME,          30 },
+        {OPERATION_REMOVE,          30 },
+        {OPERATION_GET_LOGS,        30 },
+        {OPERATION_INSPECT,         15 },
+        {OPERATION_TOP,             30 },
+        {OPERATION_DIFF,            30 },
+        {OPERATION_LIST_CONTAINERS, 30 },
+        {OPERATION_LIST_IMAGES,     30 },
+        {OPERATION_REMOVE_IMAGE,    60 },
+        {OPERATION_PRUNE_IMAGES,    120},
+        {OPERATION_LIST_NETWORKS,   30 },
+        {OPERATION_CREATE_NETWORK,  30 },
+        {OPERATION_DELETE_NETWORK,  60 },
+        {OPERATION_PRUNE_NETWORKS,  60 },
+        {OPERATION_LIST_VOLUMES,    30 },
+        {OPERATION_CREATE_VOLUME,   30 },
+        {OPERATION_DELETE_VOLUME,   60 },
+        {OPERATION_PRUNE_VOLUMES,   60 },
+        {OPERATION_DISK_USAGE,      120},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        unsigned deadline_s = agent_operation(limits[i].operation)->deadline_s;
+
+        if (deadline_s >= limits[i].server_s)
+            fail_msg("%s: %u s", operation_spec(limits[i].operation)->name, deadline_s);
+    }
+}
+
 static void test_faults_follow_the_arguments(void **state)
 {
     (void)state;
@@ -68,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_operation_has_a_row),
         cmocka_unit_test(test_rows_fit_the_shared_table),
+        cmocka_unit_test(test_answers_come_before_the_server_gives_up),
         cmocka_unit_test(test_faults_follow_the_arguments),
     };
 

@@ -37,7 +37,7 @@
 #include "net/loop.h"
 
 #define LINK_MAX_MESSAGE_IN  ((size_t)4 << 20)
-#define LINK_MAX_MESSAGE_OUT ((size_t)8 << 20)
+#define LINK_MAX_MESSAGE_OUT ((size_t)16 << 20) /* the limit of all servers */
 #define LINK_MAX_QUEUE       ((size_t)32 << 20)
 #define LINK_AUTH_TIMEOUT_MS 10000
 #define LINK_DRAIN_MS        10000

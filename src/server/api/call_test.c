@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "net/http_server.h"
+#include "server/api/agent_call.h"
 #include "server/api/job_call.h"
 
 #include <errno.h>
@@ -230,12 +231,26 @@ static void test_failures_are_logged_once(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Stop and restart wait for the container, too. */
+static void test_operations_have_their_time(void **state)
+{
+    (void)state;
+    operation_foreach(id) {
+        const char *name = operation_spec(id)->name;
+        bool waits = str_starts_with(name, "stop") || str_starts_with(name, "restart");
+
+        if (api_operation_timeout_ms(id, 0) != (waits ? 20000 : 30000) ||
+            api_operation_timeout_ms(id, 3600) != (waits ? 3620000 : 30000))
+            fail_msg("%s: another time", name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_full_queue_is_503),        TEST(test_failure_of_a_job_is_answered),
         TEST(test_arguments_are_erased),     TEST(test_failures_of_the_server_are_logged),
-        TEST(test_failures_are_logged_once),
+        TEST(test_failures_are_logged_once), TEST(test_operations_have_their_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
