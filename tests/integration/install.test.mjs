@@ -293,6 +293,7 @@ test('downloads are bounded: in number, and in guesses from one address', { time
   const seen = [];
   for (let n = 0; n < 25; n++) seen.push((await guess()).stdout);
   assert.ok(seen.includes('401') && seen.at(-1) === '429', seen.join(' '));
+  assert.match((await curl('-H', 'Authorization: Bearer guess', '-o', '/dev/null', '-D', '-', `${serverUrl()}/install.sh`)).stdout, /^Retry-After: \d+\r?$/im);
   const answer = await fetch(`${server.url}/download/agent/linux-large`, { method: 'HEAD', headers: { authorization: `Bearer ${token}` } });
   assert.equal(answer.status, 200, 'other addresses are not affected');
 });

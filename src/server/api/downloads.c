@@ -62,7 +62,10 @@ void downloads_free(struct downloads *d)
  * The installation script is piped into a shell by a curl that ignores the status, so that the user
  * reads the reason instead of "error 401".
  */
-static void refuse_script(struct api_call *call, enum error_code code, const char *text)
+static void refuse_script(struct api_call *call,
+                          enum error_code code,
+                          const char *text,
+                          const char *const *headers)
 {
     _cleanup_(buf_done) struct buf body = BUF_INIT(INSTALL_SCRIPT_MAX);
 
@@ -73,6 +76,7 @@ static void refuse_script(struct api_call *call, enum error_code code, const cha
     log_info(LOG_FIELDS("peer", call->peer), "installation script refused: %s", text);
     api_respond(call, &(struct http_response){
                           .status = error_code_status(code),
+                          .headers = headers,
                           .content_type = SHELL_TYPE,
                           .body = body.data,
                           .body_size = body.size,
@@ -87,7 +91,7 @@ static bool is_script(const struct api_call *call)
 static void refuse(struct api_call *call, enum error_code code, const char *text)
 {
     if (is_script(call)) {
-        refuse_script(call, code, text);
+        refuse_script(call, code, text, NULL);
     } else {
         api_fail_code(call, code, "%s", text);
     }
@@ -97,15 +101,15 @@ static void refuse_guesses(struct api_call *call, uint64_t wait_ms)
 {
     static const char text[] = "Too many requests without a valid token; wait a minute";
     char seconds[24];
+    const char *const headers[] = {"Retry-After", seconds, NULL};
 
+    (void)snprintf(seconds, sizeof(seconds), "%ju", (uintmax_t)(wait_ms / 1000 + 1));
     if (is_script(call)) {
-        refuse(call, CODE_RATE_LIMITED, text);
+        refuse_script(call, CODE_RATE_LIMITED, text, headers);
         return;
     }
-    (void)snprintf(seconds, sizeof(seconds), "%ju", (uintmax_t)(wait_ms / 1000 + 1));
     api_reply_headers(call, error_code_status(CODE_RATE_LIMITED),
-                      api_error_json(CODE_RATE_LIMITED, text),
-                      (const char *const[]){"Retry-After", seconds, NULL});
+                      api_error_json(CODE_RATE_LIMITED, text), headers);
 }
 
 static struct join_server find_server(const struct api_call *call)

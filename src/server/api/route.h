@@ -41,7 +41,7 @@ struct route {
     enum role role;
     route_fn handle;
     const char *action;  /* name in the audit log; NULL for reads */
-    size_t max_body;     /* bytes; 0: no body is expected; a small one is ignored */
+    size_t max_body;     /* bytes; 0: a request with a body is refused */
     uint64_t timeout_ms; /* from request to response; 0: 60 s */
     enum route_object object;
     /* The operation that the agent is asked for, or OPERATION_NONE. */

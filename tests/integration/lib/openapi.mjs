@@ -24,6 +24,9 @@ function pathPattern(path) {
   return new RegExp(`^${pattern}$`);
 }
 
+// The schema itself, also of a reference.
+export const resolve = (doc, schema) => (schema.$ref ? resolve(doc, doc.components.schemas[schema.$ref.split('/').pop()]) : schema);
+
 export class OpenApi {
   static async load() {
     const api = new OpenApi();
@@ -61,11 +64,13 @@ export class OpenApi {
     return path + (query ? `?${query}` : '');
   }
 
-  // The operation of a request, or undefined: literal paths before those with parameters. A slash at the end is ignored.
+  // The operation of a request, or undefined: literal paths before those with parameters. A slash at the end is ignored,
+  // except for WebSockets.
   find(method, path) {
     const wanted = method === 'HEAD' ? 'GET' : method;
-    const plain = path.replace(/\?.*/, '').replace(/(.)\/$/, '$1');
-    return this.matchers.find((m) => m.o.method === wanted && m.pattern.test(plain))?.o;
+    const [given] = path.split('?');
+    const plain = given.replace(/(.)\/$/, '$1');
+    return this.matchers.find((m) => m.o.method === wanted && m.pattern.test(m.o['x-websocket'] ? given : plain))?.o;
   }
 
   // Checks an answer against the file: status, content type, schema. `text` is null when the body is not read.
