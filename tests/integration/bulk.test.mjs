@@ -49,7 +49,7 @@ test('each container has its own result, and a failure does not stop the others'
   ws.close();
 
   const { events } = await world.client.get('/api/events?limit=200');
-  assert.ok(events.some((e) => e.title === `stop ${all[0].name}` && e.triggered_by), 'in the event log');
+  assert.ok(events.some((e) => e.title === `Container ${all[0].name} was stopped` && e.triggered_by), 'in the event log');
   const admin = await world.server.client('admin');
   const { entries } = await admin.get('/api/audit?limit=500');
   assert.ok(entries.some((e) => e.action === 'container_stop' && e.target.endsWith(`/${all[0].name}`) && e.result === 'ok'));

@@ -69,6 +69,40 @@ test('a client gets the state first, then changes of hosts, containers and event
   watcher.ws.close();
 });
 
+test('actions of users are events of the feed, with the ids of the log; changes of hosts are sent', async () => {
+  const a = new HandAgent(server);
+  a.containers = [containerElement({ name: 'acted', state: 'exited' })];
+  a.operations.start = () => ({ status: 'started' });
+  a.operations.remove = () => { throw new Error('engine is busy'); };
+  await a.connect(await server.token());
+  await keys.operator.container('acted');
+  const watcher = Watcher.as('viewer');
+  const topics = Watcher.as('viewer', '?subscribe=true');
+  await watcher.next('containers_update');
+  topics.ws.send('{"type":"subscribe","topics":["events"]}');
+  await topics.next('subscribed');
+  const path = `/api/hosts/${a.hostId}/containers/${a.containers[0].Id}`;
+  await keys.operator.post(`${path}/start`);
+  await keys.operator.fetch('DELETE', path);
+  for (const title of ['Container acted was started', 'Container acted could not be deleted']) {
+    const { event } = await watcher.next('new_event', (m) => m.event.title === title);
+    assert.ok(event.id > 0);
+    assert.deepEqual(await keys.viewer.get(`/api/events/${event.id}`), event);
+    const update = await topics.next('update', (m) => m.events?.some((e) => e.title === title));
+    assert.deepEqual(update.events.find((e) => e.title === title), event);
+  }
+  a.event('container_event', { container_id: a.containers[0].Id, container_name: 'acted', image: 'nginx', action: 'start', timestamp: new Date().toISOString(), attributes: {} });
+  const { event } = await watcher.next('new_event', (m) => m.event.event_type === 'started');
+  assert.deepEqual(await keys.viewer.get(`/api/events/${event.id}`), event);
+
+  const admin = await server.client('admin');
+  await admin.call('PUT', `/api/hosts/${a.hostId}`, { body: { name: 'renamed-host', tags: [] } });
+  await admin.call('PATCH', `/api/hosts/${a.hostId}/tags`, { body: { tags_to_add: ['Rack-1'] } });
+  await watcher.next('containers_update', (m) => m.data.hosts.some((h) => h.name === 'renamed-host' && h.tags.includes('rack-1')));
+  for (const w of [watcher, topics]) w.ws.close();
+  await a.close();
+});
+
 test('a viewer never sees environment variables', async () => {
   const a = new HandAgent(server);
   a.containers = [containerElement({ name: 'secretive' })];

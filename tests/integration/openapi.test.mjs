@@ -160,11 +160,11 @@ test('events of a host, of a container and of one operation answer as described'
   await clients.operator.post(`/api/hosts/${host}/containers/${container}/restart?timeout=0`);
   const mine = await eventually(async () => {
     const r = await api.call(clients.viewer, 'listContainerEvents', { values: at(), query: 'limit=50' });
-    return r.events.some((e) => e.title.startsWith('restart ')) && r;
+    return r.events.some((e) => (e.event_type === 'container_action')) && r;
   });
   assert.deepEqual([mine.host_id, mine.container_id], [host, short]);
   assert.ok(mine.events.every((e) => e.container_id === short && e.host_id === host));
-  const done = mine.events.find((e) => e.title.startsWith('restart '));
+  const done = mine.events.find((e) => (e.event_type === 'container_action'));
   assert.ok(Number.isInteger(done.duration_ms) && done.duration_ms > 0, JSON.stringify(done));
   assert.deepEqual(await api.call(clients.viewer, 'getEvent', { values: { event: done.id } }), done);
   for (const event of ['0', 'x', '99999999']) await api.call(clients.viewer, 'getEvent', { values: { event }, status: 404 });

@@ -54,7 +54,7 @@ test('the refusal is in the event log and in the audit log', async () => {
   const { events } = await client.get('/api/events?limit=200');
   const { entries } = await client.get('/api/audit?limit=500');
 
-  assert.ok(events.some((e) => /AGENT_POLICY=observe/.test(e.message ?? '') && /^stop /.test(e.title)), JSON.stringify(events));
+  assert.ok(events.some((e) => /AGENT_POLICY=observe/.test(e.message ?? '') && /could not be stopped$/.test(e.title)), JSON.stringify(events));
   assert.ok(entries.some((e) => e.action === 'container_stop' && /^403 .*AGENT_POLICY=observe/.test(e.result)));
 });
 

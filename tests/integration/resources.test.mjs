@@ -319,9 +319,9 @@ test('REST: volumes', async () => {
 test('REST: operations are in the audit log and in the event log', async () => {
   const events = await eventually(async () => {
     const list = (await clients.viewer.get(`/api/events?host_id=${host.id}&limit=500`)).events.filter((e) => e.event_type === 'resource_action');
-    return list.some((e) => e.title.startsWith('volume_delete ') && e.severity === 'error') && list;
+    return list.some((e) => /^Volume .* could not be deleted$/.test(e.title) && e.severity === 'error') && list;
   });
-  const made = events.find((e) => e.title === `network_create ${host.name}/${engine.prefix}-rest` && e.severity === 'info');
+  const made = events.find((e) => e.title === `Network ${host.name}/${engine.prefix}-rest was created` && e.severity === 'info');
   assert.match(made.message, /succeeded/);
   assert.match(made.triggered_by, /operator/);
   const admin = await server.client('admin');

@@ -13,7 +13,7 @@
 #include "server/api/change.h"
 #include "server/api/record.h"
 #include "server/auth/watch.h"
-#include "server/common/event_record.h"
+#include "server/fleet/event_record.h"
 #include "server/fleet/scope_view.h"
 #include "server/view/json_values.h"
 
@@ -133,9 +133,10 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .host_name = h ? xstrdup(h->row.name) : NULL,
         .container_id = is_image ? NULL : xstrndup(item->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = is_image ? NULL : xstrdup(name),
-        .title = xasprintf("%s %s", action, name),
+        .title = record_title(action, item->error != NULL, name),
         .message = record_message(action, item->code, item->error, took_ms),
         .triggered_by = xstrdup(job->who.name),
+        .correlation_id = xstrdup(job->id),
         .details = record_details(took_ms),
     };
     const struct audit_entry entry = {
@@ -147,7 +148,7 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .result = item->error ? xstrdup(item->error) : xstrdup("ok"),
     };
 
-    record_event(api->o.store, api->o.store_jobs, &event);
+    record_event(api->o.fleet, api->o.store, api->o.store_jobs, &event);
     audit_add(api->o.store, api->o.store_jobs, &entry);
 }
 

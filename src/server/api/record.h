@@ -28,6 +28,12 @@ char *record_message(const char *action,
                      const char *error,
                      uint64_t took_ms);
 
+/*
+ * Returns the title of an event about an operation, to be freed: "Container web could not be
+ * stopped". `action` is the name of the operation, or the action of its route.
+ */
+char *record_title(const char *action, bool has_failed, const char *target);
+
 /* Returns the details of an event about an operation, to be freed; NULL: it was not sent. */
 char *record_details(uint64_t took_ms);
 

@@ -12,7 +12,7 @@
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
 #include "server/api/record.h"
-#include "server/common/event_record.h"
+#include "server/fleet/event_record.h"
 #include "server/fleet/own_containers.h"
 #include "server/view/resource_json.h"
 
@@ -63,13 +63,13 @@ static void record(const struct api_call *call,
         .severity = xstrdup(r->code < 0 ? "error" : "info"),
         .host_id = h ? xstrdup(h->row.id) : NULL,
         .host_name = h ? xstrdup(h->row.name) : NULL,
-        .title = xasprintf("%s %s", action, call->target),
+        .title = record_title(action, r->code < 0, call->target),
         .message = record_message(action, r->reason, r->message, r->took_ms),
         .triggered_by = xstrdup(call->who.name),
         .details = record_details(r->took_ms),
     };
 
-    record_event(call->api->o.store, call->api->o.store_jobs, &event);
+    record_event(call->api->o.fleet, call->api->o.store, call->api->o.store_jobs, &event);
 }
 
 static void on_reply(void *owner, const struct command_result *r)

@@ -12,7 +12,7 @@
 #define HOSTS_MAX      ((size_t)4 << 20)
 #define METRICS_MAX    ((size_t)512 << 10)
 #define LEAST_SHARE    ((size_t)4 << 10) /* of a container: usual ones are smaller */
-#define MAX_DUTY       20                /* lists take at most one part in 20 of the loop's time */
+#define MAX_DUTY       10                /* lists take at most a tenth of the time of the loop */
 #define MAX_CONTAINERS 5000 /* of a fleet whose samples are taken faster while lists are sent */
 #define MAX_HOSTS      500
 

@@ -59,7 +59,7 @@ static int add_event(void *arg, const struct foreign_row *row, struct error *err
     _cleanup_(event_done) struct event e = {0};
     struct import *im = arg;
     int64_t id = foreign_row_i64(row, "id", 0);
-    bool is_new = false;
+    int64_t new_id = 0;
     int r;
 
     e.at_ms = foreign_row_time(row, "timestamp");
@@ -82,8 +82,8 @@ static int add_event(void *arg, const struct foreign_row *row, struct error *err
     e.correlation_id = foreign_row_text(row, "correlation_id", MAX_NAME);
     e.details = read_details(row);
     e.dedup_key = xasprintf("dockmon/%" PRId64 "/%" PRId64, id, e.at_ms);
-    r = events_insert(im->to, &e, &is_new, err);
-    if (r == 0 && !is_new) {
+    r = events_insert(im->to, &e, &new_id, err);
+    if (r == 0 && new_id == 0) {
         im->counts[IMPORT_EVENTS].n_present++;
         return 0;
     }

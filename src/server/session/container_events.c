@@ -204,6 +204,16 @@ static int64_t event_time_ms(const struct msg_container_event *m,
     return ms > 0 && ms <= now_ms + MAX_FUTURE_MS ? ms : now_ms;
 }
 
+/* The state of the model may be older than the event, or the one after it already. */
+static const char *find_old_state(const struct action *a, const char *known)
+{
+    if (str_eq(a->type, "paused"))
+        return "running";
+    if (str_eq(a->type, "unpaused"))
+        return "paused";
+    return str_eq(a->type, "started") && str_eq(known, "running") ? "exited" : known;
+}
+
 bool container_event_make(const struct msg_container_event *m,
                           const char *sent_at,
                           const struct fleet_host *h,
@@ -232,7 +242,7 @@ bool container_event_make(const struct msg_container_event *m,
     e.container_id = xasprintf("%.*s", STR_CUT(m->container_id, CONTAINER_SHORT_ID_LEN));
     e.container_name = str_is_empty(name) ? xstrdup(e.container_id) : xstrdup(name);
     e.title = xasprintf("Container %s %s", e.container_name, a->words);
-    e.old_state = known ? xstrdup(known->state) : NULL;
+    e.old_state = known ? xstrdup(find_old_state(a, known->state)) : NULL;
     e.new_state = xstrdup(a->new_state);
     e.triggered_by = xstrdup("docker");
     if (m->time_nano > 0) {

@@ -205,6 +205,28 @@ static void test_old_state_of_a_death(void **state)
     assert_string_equal(e.old_state, "running");
 }
 
+static void test_old_state_right_after_another_event(void **state)
+{
+    static const struct {
+        const char *in_model, *action, *expected;
+    } cases[] = {
+        {"exited",  "{\"action\":\"pause\"}",   "running"},
+        {"running", "{\"action\":\"unpause\"}", "paused" },
+        {"running", "{\"action\":\"start\"}",   "exited" },
+        {"created", "{\"action\":\"start\"}",   "created"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_(event_done) struct event e = {0};
+        json_t *list = json_pack("[{s:s, s:s}]", "Id", ID, "State", cases[i].in_model);
+
+        assert_int_equal(fleet_apply_snapshot(fleet_find_host(*state, "h1"), list, 1), 0);
+        json_decref(list);
+        assert_true(make_event(*state, cases[i].action, &e));
+        assert_string_equal(e.old_state, cases[i].expected);
+    }
+}
+
 static void test_invalid_container_id_is_refused(void **state)
 {
     static const char *const ids[] = {"../../etc", "\xc3\xa9\xc3\xa9", "a b", "-x"};
@@ -230,6 +252,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_old_state_is_that_of_the_model, setup, teardown),
         cmocka_unit_test_setup_teardown(test_old_state_of_a_death, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_state_right_after_another_event, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_container_id_is_refused, setup, teardown),
     };
 

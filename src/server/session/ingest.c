@@ -17,7 +17,6 @@ struct item {
     int64_t seen_at_ms;
     struct event event;
     char *old_name; /* of a container that the event says was renamed, or NULL */
-    bool is_new;
 };
 
 struct ingest {
@@ -60,9 +59,9 @@ static int store_item(struct db *s, struct item *it, struct error *err)
 
     if (it->agent_id)
         return agents_touch(s, it->agent_id, it->seen_at_ms, err);
-    r = events_insert(s, &it->event, &it->is_new, err);
+    r = events_insert(s, &it->event, &it->event.id, err);
     /* A duplicate would move the rows of a container that has the old name now. */
-    if (r == 0 && it->is_new && it->old_name) {
+    if (r == 0 && it->event.id > 0 && it->old_name) {
         r = container_settings_rename(s, it->event.host_id, it->old_name, it->event.container_name,
                                       err);
     }
@@ -107,7 +106,7 @@ static void batch_done(void *job)
 
     while (!list_empty(&b->items)) {
         it = take_item(&b->items);
-        if (b->code == 0 && it->is_new && in->on_event)
+        if (b->code == 0 && it->event.id > 0 && in->on_event)
             in->on_event(in->owner, &it->event);
         item_free(it);
     }

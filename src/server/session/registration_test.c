@@ -311,7 +311,7 @@ static void test_reconnect_returns_the_newest_event_time(void **state)
     _cleanup_free_ char *token = store_fixture_token(s, false, NOW);
     _cleanup_(registration_done) struct registration a = {0}, again = {0};
     struct event e = {.at_ms = NOW, .engine_ns = INT64_C(1790000000123456789)};
-    bool is_new;
+    int64_t id;
 
     join_ok(s, token, "E1", "{}", &a);
     e.category = xstrdup("container");
@@ -319,7 +319,7 @@ static void test_reconnect_returns_the_newest_event_time(void **state)
     e.severity = xstrdup("info");
     e.title = xstrdup("t");
     e.host_id = xstrdup(a.host.id);
-    assert_int_equal(events_insert(s, &e, &is_new, NULL), 0);
+    assert_int_equal(events_insert(s, &e, &id, NULL), 0);
     event_done(&e);
     join_ok(s, a.permanent_token, "E1", "{}", &again);
     assert_int_equal(again.events_since, INT64_C(1790000000123456789));

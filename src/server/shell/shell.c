@@ -1,6 +1,6 @@
 #include "base/container_id.h"
 #include "server/common/audit_log.h"
-#include "server/common/event_record.h"
+#include "server/fleet/event_record.h"
 #include "server/fleet/own_containers.h"
 #include "server/fleet/scope_view.h"
 #include "server/shell/internal.h"
@@ -123,11 +123,11 @@ static void record(const struct shell *s, const char *what, const char *result, 
         .host_name = xstrdup(s->host_name),
         .container_id = xstrndup(s->container_id, CONTAINER_SHORT_ID_LEN),
         .container_name = xstrdup(s->container_name),
-        .title = xasprintf("%s %s in %s", name_kind(s), what, s->container_name),
+        .title = xasprintf("A %s in %s was %sed", name_kind(s), s->container_name, what),
         .message = xasprintf("%s %s", name_kind(s), result),
         .triggered_by = xstrdup(s->socket.who.name),
     };
-    record_event(o->store, o->store_jobs, &event);
+    record_event(o->fleet, o->store, o->store_jobs, &event);
 }
 
 static int send_to_agent(const struct shell *s, const char *action, json_t *fields)

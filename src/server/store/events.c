@@ -51,7 +51,7 @@ void event_done(struct event *e)
     row_done(columns, ARRAY_LEN(columns), e);
 }
 
-int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct error *err)
+int events_insert(struct db *s, const struct event *e, int64_t *ret_id, struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
     int64_t n;
@@ -65,8 +65,8 @@ int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct 
     r = query_run(&q, &n, err);
     if (r < 0)
         return r;
-    if (ret_is_new)
-        *ret_is_new = n > 0;
+    if (ret_id)
+        *ret_id = n > 0 ? query_last_id(&q) : 0;
     return 0;
 }
 

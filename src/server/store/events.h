@@ -25,8 +25,8 @@ struct event {
 
 void event_done(struct event *e);
 
-/* *ret_is_new false: the event is a duplicate, and was not stored. */
-int events_insert(struct db *s, const struct event *e, bool *ret_is_new, struct error *err)
+/* *ret_id (may be NULL) is that of the new row; 0: the event is a duplicate, and was not stored. */
+int events_insert(struct db *s, const struct event *e, int64_t *ret_id, struct error *err)
     _nodiscard_;
 
 struct events_query {

@@ -36,11 +36,12 @@ static const struct event full = {
 static void insert(struct db *s, const struct event *e, bool is_new)
 {
     struct error err = ERROR_INIT;
-    bool got = !is_new;
+    int64_t id = -1;
 
-    if (events_insert(s, e, &got, &err) < 0)
+    if (events_insert(s, e, &id, &err) < 0)
         fail_msg("events_insert: %s", err.msg);
-    assert_int_equal(got, is_new);
+    assert_int_equal(id > 0, is_new);
+    assert_true(id >= 0);
 }
 
 static void check_full(void *arg, const struct event *e)
@@ -102,16 +103,16 @@ static void test_other_constraints_are_errors(void **state)
     struct db *s = ((struct fixture *)*state)->store;
     struct event e = full;
     char bad[] = "{";
-    bool is_new;
+    int64_t id;
 
     e.severity = t_type;
-    assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
+    assert_int_equal(events_insert(s, &e, &id, NULL), -EINVAL);
     e = full;
     e.details = bad;
-    assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
+    assert_int_equal(events_insert(s, &e, &id, NULL), -EINVAL);
     e = full;
     e.title = NULL;
-    assert_int_equal(events_insert(s, &e, &is_new, NULL), -EINVAL);
+    assert_int_equal(events_insert(s, &e, &id, NULL), -EINVAL);
 }
 
 static void test_newest_engine_time_is_that_of_the_host(void **state)

@@ -1,8 +1,10 @@
-#include "server/common/event_record.h"
+#include "server/fleet/event_record.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "server/fleet/fleet_listener.h"
 
 struct record_job {
+    struct fleet *fleet;
     struct db *store;
     struct event event;
     int code;
@@ -18,9 +20,8 @@ static void job_free(struct record_job *job)
 static void on_work(void *arg)
 {
     struct record_job *job = arg;
-    bool is_new;
 
-    job->code = events_insert(job->store, &job->event, &is_new, &job->err);
+    job->code = events_insert(job->store, &job->event, &job->event.id, &job->err);
 }
 
 static void on_done(void *arg)
@@ -29,13 +30,19 @@ static void on_done(void *arg)
 
     if (job->code < 0)
         log_error(NULL, "could not store an event: %s", job->err.msg);
+    if (job->code == 0 && job->event.id > 0)
+        fleet_notify_event(job->fleet, &job->event);
     job_free(job);
 }
 
-void record_event(struct db *store, struct job_queue *store_jobs, const struct event *event)
+void record_event(struct fleet *fleet,
+                  struct db *store,
+                  struct job_queue *store_jobs,
+                  const struct event *event)
 {
     struct record_job *job = xcalloc(1, sizeof(*job));
 
+    job->fleet = fleet;
     job->store = store;
     job->event = *event;
     if (job_submit(store_jobs, job, on_work, on_done) < 0) {
