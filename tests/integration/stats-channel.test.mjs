@@ -13,7 +13,7 @@ let engine;
 let n = 0;
 
 // A container whose counters grow; the host of its engine is this machine.
-function busy(name) {
+function busy(name, number = 1) {
   const usage = (at) => ({ cpu_usage: { total_usage: at * 1e7 }, system_cpu_usage: at * 1e9, online_cpus: 2 });
   const stats = () => {
     n++;
@@ -23,7 +23,7 @@ function busy(name) {
       networks: { eth0: { rx_bytes: 516 + n, tx_bytes: n } }, blkio_stats: { io_service_bytes_recursive: [] },
     };
   };
-  return { ...scriptedContainer(1, { name }), stats };
+  return { ...scriptedContainer(number, { name }), stats };
 }
 
 before(async () => {
@@ -32,10 +32,10 @@ before(async () => {
   later(() => engine.stop());
 });
 
-async function pair(options, env = {}) {
+async function pair(options, env = {}, on = engine) {
   const server = await HandServer.start(options);
   later(() => server.stop());
-  const agent = await Agent.start(server, engine, { token: 'registration', env: { STATS_SOURCE: 'api', ...env } });
+  const agent = await Agent.start(server, on, { token: 'registration', env: { STATS_SOURCE: 'api', ...env } });
   later(() => agent.remove());
   await server.session();
   return { server, agent };
@@ -68,14 +68,21 @@ describe('the channel', { concurrency: true }, () => {
     assert.equal(agent.process.lines.filter((l) => WARNING.test(l)).length, 1);
   });
 
-  test('samples are kept while the channel is refused, which is said once', { timeout: 90000 }, async () => {
-    const { server, agent } = await pair({ ingest: 401 });
+  test('the newest 256 samples are kept while the channel is refused, which is said once', { timeout: 90000 }, async () => {
+    const many = await ScriptedEngine.start();
+    later(() => many.stop());
+    many.containers = Array.from({ length: 300 }, (_, i) => busy(`c-${i}`, i + 1));
+    const { server, agent } = await pair({ ingest: 401 }, {}, many);
+    const main = () => server.events('container_stats').map((p) => JSON.stringify(p));
 
     await eventually(() => server.dials.length >= 2, { timeout: 40000, what: 'a second attempt' });
-    await server.message((m) => m.command === 'container_stats', { timeout: 40000, what: 'a sample on the main connection' });
+    await eventually(() => main().length >= 300, { timeout: 60000, what: 'all samples on the main connection' });
     server.ingest = 'open';
-    const kept = await eventually(() => server.samples[0], { timeout: 60000, what: 'the sample that was kept' });
-    assert.deepEqual(JSON.parse(kept), server.events('container_stats')[0]);
+    await eventually(() => server.samples.length >= 256, { timeout: 60000, what: 'the samples that were kept' });
+    const kept = server.samples.slice(0, 256).map((text) => JSON.stringify(JSON.parse(text)));
+    const first = main().indexOf(kept[0]);
+    assert.ok(first >= 44, `${first}: the oldest ones were dropped`);
+    assert.deepEqual(kept, main().slice(first, first + 256));
     assert.equal(agent.process.lines.filter((l) => WARNING.test(l)).length, 1);
   });
 
