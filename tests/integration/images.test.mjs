@@ -30,13 +30,14 @@ after(async () => {
   await run('docker', ['rmi', `dockmond:${tag}`, `dockmon-agent:${tag}`], { env: engine.env });
 });
 
-test('the images contain one program and nothing else', async () => {
+test('the images contain one program and nothing else, but the authorities that the agent trusts', async () => {
   for (const image of ['dockmond', 'dockmon-agent']) {
     const id = await engine.docker('create', '--name', name(`look-${image}`), `${image}:${tag}`);
     const files = await run('sh', ['-c', `docker export ${id} | tar -t`], { env: engine.env });
     const ours = files.stdout.split('\n').filter((f) => f && !/^(\.dockerenv|dev|etc|proc|sys)(\/|$)/.test(f));
     const offered = image === 'dockmond' ? files.stdout.match(/^libexec\/.*$/gm) : []; // agents for other hosts
     assert.ok(image !== 'dockmond' || offered.some((f) => /^libexec\/dockmon\/agents\/agent-linux-/.test(f)));
+    assert.equal(/^etc\/ssl\/certs\/ca-certificates\.crt$/m.test(files.stdout), image === 'dockmon-agent');
     assert.deepEqual(ours.sort(), ['data/', image, ...offered, 'tmp/'].sort());
     assert.match(await engine.docker('run', '--rm', '--network', 'none', '--name', name('version'), `${image}:${tag}`, '--version'), /^dockmon\S* \d+\.\d+/);
   }

@@ -143,6 +143,7 @@ test('the images of three processors are one OCI layout, which skopeo reads and 
   const dir = await temporaryDirectory();
   later(() => rm(dir, { recursive: true, force: true }));
   const packaging = (name, ...args) => run(join(ROOT, 'packaging', name), args, { cwd: dir });
+  const authorities = await readFile('/etc/ssl/certs/ca-certificates.crt', 'utf8');
   const index = async (at) => readFile(join(at, 'index.json'), 'utf8');
   for (const layout of ['first', 'second']) {
     for (const arch of ['amd64', 'arm64', 'arm']) {
@@ -171,4 +172,8 @@ test('the images of three processors are one OCI layout, which skopeo reads and 
     assert.equal(image.Architecture, arch);
   }
   await skopeo('copy', '--all', 'oci:first:latest', 'oci:copy:latest');
+
+  // The program finds the public authorities of the machine that made the image where OpenSSL looks for them.
+  const bundle = await run('sh', ['-c', 'tar -xOf image-arm.tar layer.tar | tar -xOf - etc/ssl/certs/ca-certificates.crt'], { cwd: dir });
+  assert.equal(bundle.stdout, authorities);
 });
