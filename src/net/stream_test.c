@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -79,6 +82,19 @@ int __wrap_getaddrinfo(const char *host,
                        const struct addrinfo *hints,
                        struct addrinfo **ret);
 
+/* The thread of a lookup leaves all signals to the loop. */
+static void assert_signals_are_blocked(void)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGPIPE};
+    sigset_t blocked;
+
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        if (!sigismember(&blocked, signals[i]))
+            abort(); /* cmocka does not fail from another thread */
+    }
+}
+
 int __wrap_getaddrinfo(const char *host,
                        const char *service,
                        const struct addrinfo *hints,
@@ -91,6 +107,7 @@ int __wrap_getaddrinfo(const char *host,
         return __real_getaddrinfo(host, service, hints, ret);
     if (hints->ai_flags & AI_NUMERICHOST)
         return EAI_NONAME;
+    assert_signals_are_blocked();
     r = __real_getaddrinfo("127.0.0.1", service, &numeric, ret);
     return r ? r : __real_getaddrinfo("127.0.0.2", service, &numeric, &(*ret)->ai_next);
 }

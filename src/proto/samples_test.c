@@ -210,6 +210,22 @@ static void test_messages_above_the_limits_are_refused(void **state)
     buf_done(&list);
 }
 
+static void test_lists_of_the_maximum_length_are_accepted(void **state)
+{
+    struct samples s = {.epoch = 1, .seq = 1, .at_ms = 1, .has_source = true}, back;
+    struct buf b = BUF_INIT(SAMPLES_MAX_SIZE);
+
+    (void)state;
+    s.source.containers = s.source.network = s.source.why = "x";
+    for (s.source.n_notes = 0; s.source.n_notes < SAMPLES_MAX_NOTES; s.source.n_notes++)
+        s.source.notes[s.source.n_notes] = "note";
+    assert_int_equal(samples_encode(&s, &b), 0);
+    assert_int_equal(samples_decode(b.data, b.size, &back, NULL), 0);
+    assert_int_equal(back.source.n_notes, SAMPLES_MAX_NOTES);
+    samples_done(&back);
+    buf_done(&b);
+}
+
 /* A key of each map that the decoder knows, once more at the end of its map. JSON has no words for
  * it. */
 static void test_duplicate_keys_are_refused(void **state)
@@ -387,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_buffer_is_unchanged_if_the_message_does_not_fit),
         cmocka_unit_test(test_long_texts_are_cut_between_characters),
         cmocka_unit_test(test_messages_above_the_limits_are_refused),
+        cmocka_unit_test(test_lists_of_the_maximum_length_are_accepted),
         cmocka_unit_test(test_duplicate_keys_are_refused),
         cmocka_unit_test(test_counts_above_the_message_size_are_refused),
         cmocka_unit_test(test_deep_nesting_is_skipped_without_recursion),

@@ -175,7 +175,10 @@ test('an agent of the seed era, which sends no address, has the address that it 
   const element = containerElement({ name: 'address' });
 
   assert.deepEqual((await host(await join('seed', element))).host_ips, ['127.0.0.1']);
-  assert.deepEqual((await host(await join('head', { ...element, Id: containerId() }))).host_ips, ['192.0.2.7', '198.51.100.3']);
+  const head = await host(await join('head', { ...element, Id: containerId() }));
+
+  assert.deepEqual(head.host_ips, ['192.0.2.7', '198.51.100.3']);
+  assert.equal(head.host_ip, '192.0.2.7');
 });
 
 test('events have the time of their envelope within the second that the agent sends', async () => {

@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -68,6 +70,23 @@ static void test_escape_log(void **state)
 
         assert_string_equal(got, cases[i].expected);
     }
+}
+
+/* The text ends where memory ends: the measurement of a colour reads nothing behind it. */
+static void test_colours_are_not_read_beyond_the_text(void **state)
+{
+    static const char text[] = "\x1b[31";
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = sizeof(text) - 1;
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    _cleanup_free_ char *got = NULL;
+
+    (void)state;
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    memcpy(pages + page - size, text, size);
+    got = text_escape_log(pages + page - size, size, true);
+    assert_string_equal(got, "\\x1b[31");
+    (void)munmap(pages, 2 * page);
 }
 
 static void test_cut(void **state)
@@ -267,10 +286,15 @@ static void test_short_age(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_escape),     cmocka_unit_test(test_escape_log),
-        cmocka_unit_test(test_cut),        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_short_age),  cmocka_unit_test(test_ago),
-        cmocka_unit_test(test_size),       cmocka_unit_test(test_url_encode),
+        cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_colours_are_not_read_beyond_the_text),
+        cmocka_unit_test(test_escape_log),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_short_age),
+        cmocka_unit_test(test_ago),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_url_encode),
         cmocka_unit_test(test_parse_time),
     };
 

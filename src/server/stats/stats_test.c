@@ -78,6 +78,16 @@ static void test_series_is_named_by_what_outlives_a_container(void **state)
     stats_series_name(&claims, &host, &c, series);
     assert_string_equal(series, "long");
     json_decref(c.labels);
+    /* The longest name that fits, and one that is a byte longer. */
+    for (size_t i = 0; i < 2; i++) {
+        project[STATS_SERIES_SIZE - sizeof("/web") + i] = '\0';
+        c.labels = make_labels(project, "web", "1", NULL);
+        claims.version = 0;
+        stats_series_name(&claims, &host, &c, series);
+        assert_int_equal(strlen(series), i == 0 ? STATS_SERIES_SIZE - 1 : strlen("long"));
+        json_decref(c.labels);
+        project[STATS_SERIES_SIZE - sizeof("/web") + i] = 'p';
+    }
     free(c.name);
     series_claims_done(&claims);
 }
