@@ -165,10 +165,9 @@ is_confirmed() {
 # Settings that an administrator has added are kept.
 # Prints the proxies of the environment as lines of the configuration: the service has another environment.
 proxy_lines() {
-    for name in HTTPS_PROXY HTTP_PROXY NO_PROXY; do
-        small=$(printf '%s\n' "$name" | tr '[:upper:]' '[:lower:]')
-        eval "value=\${$name:-\${$small:-}}"
-        [ -z "$value" ] || printf '%s=%s\n' "$name" "$value"
+    for names in HTTPS_PROXY:https_proxy HTTP_PROXY:http_proxy NO_PROXY:no_proxy; do
+        eval "value=\${${names%:*}:-\${${names#*:}:-}}"
+        [ -z "$value" ] || printf '%s=%s\n' "${names%:*}" "$value"
     done
 }
 
