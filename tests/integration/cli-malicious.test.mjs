@@ -336,7 +336,7 @@ test('history of a host by the beginning of its id, which `dockmon hosts` shows'
 
 test('history: the query, and the values computed from the answer', async () => {
   s.good();
-  s.rest['.*/stats/history'] = { from_iso: 'f', to_iso: 't', step_seconds: 10, timestamps: [0, 10], metrics: { cpu: { unit: 'percent', values: [1, 2], max: [5, 9] }, net_rx: { unit: 'bytes_per_second', values: [1000, 3000] } } };
+  s.rest['.*/stats/history'] = { from_iso: 'f', to_iso: 't', step_seconds: 10, timestamps: [0, 10], metrics: { cpu: { unit: 'percent', values: [1, 2], max: [5, 9] }, load: { unit: 'percent', values: [1, 2], max: [null, 7] }, net_rx: { unit: 'bytes_per_second', values: [1000, 3000] } } };
   const asked = async (...args) => {
     s.asked = [];
     const r = await cli(['history', 'web', ...args]);
@@ -345,6 +345,7 @@ test('history: the query, and the values computed from the answer', async () => 
   };
   const { out, query } = await asked();
   assert.match(out, /^cpu +1\.00% +1\.50% +9\.00% +2\.00% /m); // the highest sample, not the highest mean
+  assert.match(out, /^load +1\.00% +1\.50% +7\.00% +2\.00% /m); // one peak is enough
   assert.match(out, /^net_rx +1kB\/s +2kB\/s +3kB\/s +3kB\/s /m);
   assert.deepEqual([...query.keys()], ['metrics', 'from']);
   assert.equal(query.get('metrics'), 'cpu,mem_used,net_rx,net_tx');

@@ -267,8 +267,8 @@ test('tokens and keys are not in the database in plain text', async () => {
 test('one mTLS host with the same engine is migrated when its agent registers', async () => {
   const engineId = 'MIGR:ATED:0001';
   await oldHost('old-1', 'legacy', engineId, { tags: '["kept"]' });
-  await insert('container_desired_states', { host_id: 'old-1', container_id: 'abcdefabcdef', container_name: 'web', data: '{"x":1}', updated_at_ms: 1 });
-  await insert('tag_assignments', { host_id: 'old-1', container_id: 'abcdefabcdef', container_name: 'web', data: '[]', updated_at_ms: 1 });
+  await insert('container_settings', { host_id: 'old-1', subject: 'web', kind: 'desired_state', data: '{"x":1}', updated_at_ms: 1 });
+  await insert('container_settings', { host_id: 'old-1', subject: 'web', kind: 'tags', data: '[]', updated_at_ms: 1 });
   const a = new HandAgent(server, { engineId, hostname: 'agents-own-name' });
   agents.push(a);
   const reply = await a.connect(await server.token());
@@ -277,8 +277,8 @@ test('one mTLS host with the same engine is migrated when its agent registers', 
   assert.notEqual(a.hostId, 'old-1');
   assert.equal((await hostOf(a.hostId)).name, 'legacy', 'the name of the old host is kept');
   assert.equal(await sql(`SELECT is_active || ' ' || replaced_by || ' ' || name FROM hosts WHERE id = 'old-1'`), `0 ${a.hostId} legacy (migrated)`);
-  for (const table of ['container_desired_states', 'tag_assignments'])
-    assert.equal(await sql(`SELECT host_id || ' ' || container_id FROM ${table}`), `${a.hostId} abcdefabcdef`, table);
+  for (const kind of ['desired_state', 'tags'])
+    assert.equal(await sql(`SELECT host_id || ' ' || subject FROM container_settings WHERE kind = '${kind}'`), `${a.hostId} web`, kind);
 });
 
 test('with several candidates the user chooses one', async () => {
@@ -286,7 +286,7 @@ test('with several candidates the user chooses one', async () => {
   await oldHost('old-2a', 'legacy-a', engineId);
   await oldHost('old-2b', 'legacy-b', engineId);
   await oldHost('old-other', 'legacy-other', 'ANOTHER:ENGINE');
-  await insert('auto_restart_configs', { host_id: 'old-2b', container_id: 'abcdefabcdef', container_name: 'web', data: '{}', updated_at_ms: 1 });
+  await insert('container_settings', { host_id: 'old-2b', subject: 'web', kind: 'auto_restart', data: '{}', updated_at_ms: 1 });
   const a = await joined({ engineId });
   const migrate = (from, status) => client.post(`/api/agent/${a.agentId}/migrate-from/${from}`, undefined, { status });
 
@@ -298,7 +298,7 @@ test('with several candidates the user chooses one', async () => {
   assert.deepEqual(done, {
     success: true, agent_id: a.agentId, host_id: a.hostId, migrated_from: { host_id: 'old-2b', host_name: 'legacy-b' }, transferred_count: 1,
   });
-  assert.equal(await sql(`SELECT host_id FROM auto_restart_configs`), a.hostId);
+  assert.equal(await sql(`SELECT host_id FROM container_settings WHERE kind = 'auto_restart'`), a.hostId);
   assert.equal(await sql(`SELECT is_active FROM hosts WHERE id = 'old-2a'`), '1', 'the other candidate is left alone');
   assert.match((await migrate('old-2b', 400)).detail, /already/);
 });

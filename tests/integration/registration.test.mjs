@@ -62,8 +62,8 @@ for (const era of ['seed', 'head']) {
     a.operations.get_logs = (f) => ({ logs: `2025-11-05T08:00:00.123456789Z tail ${f.tail}\n2025-11-05T09:00:01.5+01:00 of the driver local\n` });
     const logs = await client.get(`/api/hosts/${a.hostId}/containers/${element.Id}/logs?tail=7`);
     assert.deepEqual(logs.logs, [
-      { timestamp: '2025-11-05T08:00:00.123456Z', log: 'tail 7' },
-      { timestamp: '2025-11-05T08:00:01.500000Z', log: 'of the driver local' },
+      { timestamp: '2025-11-05T08:00:00.123456Z', log: 'tail 7', stream: null },
+      { timestamp: '2025-11-05T08:00:01.500000Z', log: 'of the driver local', stream: null },
     ]);
     a.operations.inspect = () => ({ container: { Id: element.Id, Name: `/web-${era}`, Config: { Env: ['A=b'] } } });
     const inspect = await client.get(`/api/hosts/${a.hostId}/containers/${element.Id}/inspect`);
