@@ -204,9 +204,10 @@ void stats_channel_put(struct stats_channel *c, const json_t *payload)
 
     sample.text = json_text_write(payload, &sample.size);
     if (sample.size > STATS_CHANNEL_MAX_MESSAGE) {
-        if (!c->has_too_long)
+        if (!c->has_too_long) {
             log_warn(NULL, "a sample of %zu bytes is too long for the channel of statistics",
                      sample.size);
+        }
         c->has_too_long = true;
         free(sample.text);
         return;

@@ -16,10 +16,11 @@
 #include "net/proxy.h"
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define STATS_CHANNEL_MAX_SAMPLES 256
 #define STATS_CHANNEL_MAX_MESSAGE ((size_t)16384) /* the server closes with 1009 beyond it */
-#define STATS_CHANNEL_SELDOM_MS   (10 * 60 * 1000)
+#define STATS_CHANNEL_SELDOM_MS   (UINT64_C(10) * 60 * 1000)
 
 struct stats_channel;
 
