@@ -42,3 +42,16 @@ test('an answer that the document does not describe is a finding', () => {
     assert.throws(() => fuzz.check(q, answer(status, text)), `${status} ${text}`);
   assert.throws(() => fuzz.check({ method: 'GET', path: '/api/unknown' }, answer(200, '{}')));
 });
+
+test('a limit that the document and the server do not share is a finding', () => {
+  const o = fuzz.api.operation('createVolume');
+  const check = (body, status, detail = 'x') => fuzz.checkRequest(o, { path: o.path, body }, { status, text: JSON.stringify({ detail }) });
+
+  check('{"name":"a"}', 200);
+  check('{"name":7}', 422);
+  check('{"name":"a\\u0000"}', 422, '`name` contains a NUL character');
+  assert.throws(() => check('{"name":7}', 200), /takes what the document forbids: body/);
+  assert.throws(() => check('{"name":"a"}', 422), /refuses what the document allows/);
+  const list = fuzz.api.operation('listEvents');
+  for (const query of ['limit=0', 'since=x', 'hours=a']) assert.throws(() => fuzz.checkRequest(list, { path: `/api/events?${query}` }, { status: 200 }), query);
+});

@@ -140,6 +140,7 @@ static int read_range(struct api_call *call, struct api_job *job, struct error *
         {"hours",  0,             0, UINT64_C(24) * 365},
     };
     uint64_t limit = 0, offset = 0, hours = 0;
+    int64_t start_ms, end_ms;
     int r;
 
     r = api_query_u64(call, &limits[0], &limit, err);
@@ -151,12 +152,16 @@ static int read_range(struct api_call *call, struct api_job *job, struct error *
         r = api_query_time(call, "since", &job->numbers[0], err);
     if (r == 0)
         r = api_query_time(call, "until", &job->numbers[1], err);
-    if (r == 0 && !job->numbers[0])
-        r = api_query_time(call, "start_date", &job->numbers[0], err);
-    if (r == 0 && !job->numbers[1])
-        r = api_query_time(call, "end_date", &job->numbers[1], err);
+    if (r == 0)
+        r = api_query_time(call, "start_date", &start_ms, err);
+    if (r == 0)
+        r = api_query_time(call, "end_date", &end_ms, err);
     if (r < 0)
         return r;
+    if (!job->numbers[0])
+        job->numbers[0] = start_ms;
+    if (!job->numbers[1])
+        job->numbers[1] = end_ms;
     if (hours && !job->numbers[0])
         job->numbers[0] = time_utc_ms() - (int64_t)hours * 3600 * 1000;
     job->numbers[2] = (int64_t)limit;

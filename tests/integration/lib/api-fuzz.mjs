@@ -30,6 +30,24 @@ const REPLIES = {
   'POST /volumes/create': { Name: 'data', Driver: 'local', Mountpoint: '/data', Scope: 'local' },
 };
 
+// Refusals by rules that span members or that no schema can hold; each is in the description of its operation.
+const RULES = [
+  /`role` (or|and) (the group|`group_ids?`)/,
+  /`group_ids` name/,
+  /is not a rule: use host=NAME/,
+  /neither an address nor a network/,
+  /must be (the name or number of a signal|a multiple of 10 s)/,
+  /`metrics`: there is no metric|^too many metrics/,
+  /time range ends before it begins|points|values/,
+  /the cursor is none of ours/,
+  /there is no action `[a-z-]+` for the scope/,
+  /^Input should be (a subnet|an IP address|a driver)|gateway/,
+  /`page` must be a number/, // the last page depends on page_size
+  /(contains|contain) a NUL character/,
+  /a token with `replace` is for one agent/,
+  /the setting `.*` cannot be changed/,
+];
+
 function richer(method, path) {
   const known = REPLIES[`${method} ${path}`];
   if (known) return (res) => res.writeHead(method === 'POST' && path.endsWith('/create') ? 201 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(known));
@@ -177,8 +195,16 @@ export class ApiFuzz {
     if (r.status === 413 && q.body && !o['x-max-body']) return; // of all such operations
     const isRead = q.method !== 'HEAD' && r.text !== null;
     this.api.check(o, { status: r.status, type: r.type, text: isRead ? r.text : null });
+    if (q.method === o.method) this.checkRequest(o, q, r);
     if (json?.job_id) this.refs.set('@batch', json.job_id);
     else if (r.status === 202 && json?.id) this.refs.set('@job', json.id);
+  }
+
+  // The limits of parameters and bodies in the document are those of the server.
+  checkRequest(o, q, r) {
+    const part = this.api.spoiltPart(o, this.fill(q.path), this.fill(q.body));
+    if (part) assert.ok(r.status >= 300, `the server takes what the document forbids: ${part}`);
+    else if (r.status === 422) assert.ok(RULES.some((rule) => rule.test(JSON.parse(r.text).detail)), `the server refuses what the document allows: ${r.text}`);
   }
 
   // Sends `count` requests and returns the findings; `report` gets each of them.

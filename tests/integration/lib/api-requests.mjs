@@ -55,6 +55,7 @@ export class Chance {
 const letters = (chance, n) => Array.from({ length: n }, () => chance.of('abcdefghijklmnopqrstuvwxyz0123456789')).join('');
 
 function text(chance, schema) {
+  if (schema.examples) return chance.of(schema.examples);
   const [min, max] = [schema.minLength ?? 0, schema.maxLength ?? 40];
   const sizes = [min, max, Math.min(max, min + chance.below(12))].filter((n) => n <= 5000);
   const made = letters(chance, chance.of(sizes));

@@ -27,6 +27,12 @@ function pathPattern(path) {
 // The schema itself, also of a reference.
 export const resolve = (doc, schema) => (schema.$ref ? resolve(doc, doc.components.schemas[schema.$ref.split('/').pop()]) : schema);
 
+// The value of a query parameter; text that is none of the type stays text.
+function fromText(type, text) {
+  if (type === 'integer' && /^\d+$/.test(text)) return Number(text);
+  return type === 'boolean' && /^(true|false)$/.test(text) ? text === 'true' : text;
+}
+
 export class OpenApi {
   static async load() {
     const api = new OpenApi();
@@ -35,6 +41,9 @@ export class OpenApi {
     api.ajv = new Ajv2020({ strict: false, allErrors: true });
     addFormats.default(api.ajv);
     api.ajv.addSchema({ $id: ID, ...close(api.doc) });
+    api.open = new Ajv2020({ strict: false }); // for requests, whose unknown members are ignored
+    addFormats.default(api.open);
+    api.open.addSchema({ $id: ID, ...api.doc });
     api.operations = [];
     for (const [path, item] of Object.entries(api.doc.paths))
       for (const [method, o] of Object.entries(item)) api.operations.push({ ...o, path, method: method.toUpperCase() });
@@ -62,6 +71,35 @@ export class OpenApi {
       return encodeURIComponent(values[name]);
     });
     return path + (query ? `?${query}` : '');
+  }
+
+  // The first part of a request's query or body that the file does not allow, or null. An empty parameter is an absent one.
+  spoiltPart(o, path, body) {
+    const given = new URLSearchParams(path.split('?')[1] ?? '');
+    for (const p of this.parameters(o).filter((x) => x.in === 'query')) {
+      const [value] = given.getAll(p.name);
+      if (/^with follow/.test(p.description) && given.get('follow') !== 'true') continue;
+      if (!value) {
+        if (p.required) return p.name;
+        continue;
+      }
+      if (!this.fits(p.schema, p.schema.type === 'array' ? given.getAll(p.name).filter((v) => v) : fromText(p.schema.type, value))) return p.name;
+    }
+    const media = o.requestBody?.content['application/json'];
+    if (!media) return null;
+    if (!body) return media.schema.required ? 'body' : null;
+    try {
+      // A number that no double holds is null for the server.
+      return this.fits(media.schema, JSON.parse(body, (_, v) => (typeof v === 'number' && !Number.isFinite(v) ? null : v))) ? null : 'body';
+    } catch {
+      return 'body';
+    }
+  }
+
+  fits(schema, value) {
+    this.validators ??= new Map();
+    if (!this.validators.has(schema)) this.validators.set(schema, this.open.compile({ ...schema, components: this.doc.components }));
+    return this.validators.get(schema)(value);
   }
 
   // The operation of a request, or undefined: literal paths before those with parameters. A slash at the end is ignored,
