@@ -70,6 +70,10 @@ test('the last sample is not shown for ever when no further one comes', async ()
   assert.equal(update.id, element.Id.slice(0, 12));
   assert.ok(Date.parse(update.timestamp) < Date.now());
   ws.close();
+  // The server ends the connection of DockMon's agent whose engine may have been restarted.
+  assert.equal((await hand.closed).code, 1013);
+  assert.equal((await hand.connect(hand.permanentToken)).type, 'auth_success');
+  await eventually(async () => (await admin.container('web')).state === 'running');
 });
 
 test('a container that has ended has no samples', async () => {

@@ -46,7 +46,7 @@ after(async () => {
 });
 
 // Everything but what depends on the connection and on secrets.
-const kept = ({ host_online, host_error, confirmed_at, stale_since, env, command, ...rest }) => rest;
+const kept = ({ state, status, last_state, host_online, host_error, confirmed_at, stale_since, env, command, ...rest }) => rest;
 
 test('a host that is offline when the server starts still shows its containers, after a kill, too', async () => {
   const [before] = await join('web1', containerElement({ name: 'shop', labels: long }));
@@ -59,6 +59,7 @@ test('a host that is offline when the server starts still shows its containers, 
   await server.up();
   const now = await admin.container('shop');
   assert.deepEqual(kept(now), kept(before));
+  assert.deepEqual([now.state, now.status, now.last_state], ['unknown', 'unknown', before.state]);
   assert.equal(now.host_online, false);
   assert.ok(now.confirmed_at >= confirmed, `${now.confirmed_at} ${confirmed}`);
   assert.equal(now.command, null);
