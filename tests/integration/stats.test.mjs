@@ -229,6 +229,7 @@ test('the last minutes; a query makes the agent sample more often', async () => 
   assert.deepEqual(host.cpu, [12]);
   await eventually(() => a.commands.find((m) => m.type === 'stats_rate' && m.payload.host), { what: 'stats_rate of the host' });
   const metrics = await viewer.get(`/api/hosts/${a.hostId}/metrics`);
+  assert.equal(metrics.timestamp, Math.floor(Date.parse(metrics.timestamp_iso) / 1000), 'unix time');
   assert.equal(metrics.cpu_percent, 12);
   assert.equal(metrics.memory_percent, 25);
   assert.equal(metrics.network_tx_bytes, 6);

@@ -40,11 +40,22 @@ struct selection {
     int64_t since_ns, until_ns; /* 0: open */
 };
 
+/* DockMon's clients may ask for any number of lines: the nearest allowed one is used. */
+static int read_tail(const struct api_call *call, uint64_t *ret, struct error *err)
+{
+    _cleanup_free_ char *text = api_query(call, "tail");
+    int64_t n = DEFAULT_TAIL;
+
+    if (!str_is_empty(text) && parse_i64(text, &n) < 0)
+        return error_set(err, -EDOM, "query parameter `tail` must be a number of lines");
+    *ret = n < 0 ? 0 : n > MAX_TAIL ? MAX_TAIL : (uint64_t)n;
+    return 0;
+}
+
 static int read_selection(const struct api_call *call, struct selection *ret, struct error *err)
 {
     int64_t since_ms = 0, until_ms = 0;
-    int r = api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &ret->tail,
-                          err);
+    int r = read_tail(call, &ret->tail, err);
 
     if (r == 0)
         r = api_query_time(call, "since", &since_ms, err);
@@ -141,8 +152,7 @@ void container_logs(struct api_call *call)
     uint64_t tail;
     bool follows, has_details = false, has_options;
 
-    if (api_query_u64(call, &(struct api_number){"tail", DEFAULT_TAIL, 0, MAX_TAIL}, &tail, &err) <
-            0 ||
+    if (read_tail(call, &tail, &err) < 0 ||
         api_query_bool(call, "follow", false, &follows, &err) < 0 ||
         api_query_bool(call, "details", false, &has_details, &err) < 0) {
         api_fail_error(call, &err);
