@@ -148,7 +148,7 @@ static void put_labels(struct buf *out,
         put_label(out, "compose_project", project);
     if (service)
         put_label(out, "compose_service", service);
-    if (f->metric == STATE_NAME)
+    if (c && f->metric == STATE_NAME)
         put_label(out, "state", c->state);
     put(out, "} ");
 }

@@ -66,7 +66,7 @@ static double count_open_descriptors(void)
     return n;
 }
 
-static double get_limit(int resource)
+static double get_limit(enum __rlimit_resource resource)
 {
     struct rlimit l;
 

@@ -5,8 +5,8 @@
 enum stmt { STMT_INSERT, STMT_PURGE, STMT_ACTIONS, STMT_NAMES, STMT_SUMMARY, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
-    [STMT_INSERT] = "INSERT INTO audit (at_ms, who, peer, action, target, result) "
-                    "VALUES (:at_ms, :who, :peer, :action, :target, :result)",
+    [STMT_INSERT] = ("INSERT INTO audit (at_ms, who, peer, action, target, result) "
+                     "VALUES (:at_ms, :who, :peer, :action, :target, :result)"),
     [STMT_PURGE] = "DELETE FROM audit WHERE at_ms < :before",
     [STMT_ACTIONS] = "SELECT DISTINCT action FROM audit ORDER BY action",
     [STMT_NAMES] = "SELECT DISTINCT who FROM audit ORDER BY who",
