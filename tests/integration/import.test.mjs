@@ -1,7 +1,7 @@
 // Moving in: a database of DockMon is taken over; its agents, users and keys work on our server untouched.
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
@@ -32,6 +32,7 @@ ${era === 'head' ? HEAD : ''}`;
 const HEAD = `
 CREATE TABLE custom_groups (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE user_group_memberships (user_id INTEGER, group_id INTEGER);
+INSERT INTO custom_groups VALUES (1, 'Administrators'), (2, 'Operators'), (3, 'Read Only');
 INSERT INTO user_group_memberships VALUES (1, 1), (2, 3);
 CREATE TABLE api_keys (id INTEGER PRIMARY KEY, name TEXT, key_hash TEXT, key_prefix TEXT, group_id INTEGER,
   allowed_ips TEXT, expires_at DATETIME, revoked_at DATETIME, created_at DATETIME);
@@ -61,18 +62,26 @@ for (const era of ['seed', 'head']) {
     const made = await run('sqlite3', [file, schema(era, agent)]);
     assert.equal(made.code, 0, made.stderr);
 
-    const dry = await offline(data, 'import-dockmon', file);
+    const dry = await offline(data, 'import-dockmon', '--dry-run', file);
     assert.equal(dry.code, 0, dry.stderr);
     assert.match(dry.stdout, /hosts +1 +0 +0\n/);
     assert.match(dry.stdout, /Nothing was changed/);
-    const first = await offline(data, 'import-dockmon', '--apply', file);
-    assert.match(first.stdout, /users +2 +0 +0\n/, first.stderr);
-    const again = await offline(data, 'import-dockmon', '--apply', file);
-    assert.match(again.stdout, /users +0 +2 +0\n/, again.stderr);
+    await assert.rejects(access(data), { code: 'ENOENT' });
+    const first = await offline(data, 'import-dockmon', file);
+    assert.match(first.stdout, /users +2 +0 +0\n[^]*Done: \d+ rows/, first.stderr);
+    const again = await offline(data, 'import-dockmon', file);
+    assert.match(again.stdout, /users +0 +2 +0\n[^]*Done: 0 rows/, again.stderr);
+    // A file without groups does not say who is an administrator.
+    if (era === 'seed') {
+      assert.match(first.stdout, /carol: becomes a viewer/);
+      assert.match(first.stdout, /user set-role --role admin NAME/);
+      const raised = await offline(data, 'user', 'set-role', '--role', 'admin', 'admin');
+      assert.equal(raised.code, 0, raised.stderr);
+    }
 
     const server = await Server.start({ dir: data });
     try {
-      const busy = await offline(data, 'import-dockmon', '--apply', file);
+      const busy = await offline(data, 'import-dockmon', file);
       assert.match(busy.stderr, /another dockmond is running/);
       assert.equal(await login(server, 'admin'), 200);
       assert.equal(await login(server, 'carol'), 200);

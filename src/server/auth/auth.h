@@ -47,6 +47,10 @@ struct identity {
  * key must not get rid of these limits by means of what it creates or changes. */
 bool identity_is_limited_key(const struct identity *who);
 
+/* Returns whether a user can have this name: 1 to AUTH_MAX_NAME letters, digits and ._@- */
+bool auth_name_is_valid(const char *name);
+#define AUTH_MAX_NAME 63
+
 /* A session with an initial password may only change it. */
 #define AUTH_MUST_CHANGE "The initial password must be changed first"
 

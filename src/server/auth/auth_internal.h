@@ -56,10 +56,6 @@ void auth_flow_set_known(struct auth_flow *f, int64_t user_id);
  * is no place. When the flow loses its place later, `refuse` is called instead. */
 int auth_flow_hash(struct auth_flow *f, job_fn work, job_fn next, job_fn refuse) _nodiscard_;
 
-/* Returns whether a user can have this name: 1 to AUTH_MAX_NAME letters, digits and ._@- */
-bool auth_name_is_valid(const char *name);
-#define AUTH_MAX_NAME 63
-
 /* Returns -ENOKEY if the password of the user is another one than in the row, which was read before
  * argon2: a password that was replaced in the meantime must not open or change anything. */
 int auth_check_unchanged(struct db *s, const struct user *user, struct error *err) _nodiscard_;

@@ -2,7 +2,9 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "server/auth/auth.h"
 #include "server/auth/first_user.h"
+#include "server/auth/networks.h"
 #include "server/auth/password.h"
 #include "server/import/import.h"
 #include "server/store/api_keys.h"
@@ -12,98 +14,122 @@
 
 #define MAX_USERS 10000
 #define MAX_KEYS  10000
-#define MAX_NAME  63
-#define MAX_TEXT  2000
 
-/* In the words of the groups that every installation of DockMon has. */
-static enum role role_of_group(int64_t id)
+/*
+ * A group counts only if the file calls it as every installation of DockMon does: a row without
+ * one of these has the fewest rights, never more than its owner had.
+ */
+#define SYSTEM_GROUP \
+    "(g.id, g.name) IN (VALUES (1, 'Administrators'), (2, 'Operators'), (3, 'Read Only'))"
+
+static enum role read_role(const struct foreign_row *row)
 {
-    switch (id) {
+    switch (foreign_row_i64(row, "system_group", 0)) {
     case 1: return ROLE_ADMIN;
     case 2: return ROLE_OPERATOR;
     default: return ROLE_VIEWER;
     }
 }
 
-/* Files without groups have a role, or only administrators. */
-static enum role read_role(const struct foreign_row *row)
+/* The user of the first start gives way to its namesake until it has logged in. */
+static bool is_untouched_first_user(const struct user *u)
 {
-    _cleanup_free_ char *text = foreign_row_text(row, "role", MAX_NAME);
-    int64_t group = foreign_row_i64(row, "group_id", -1);
-
-    if (group >= 0)
-        return role_of_group(group);
-    if (!text)
-        return foreign_row_i64(row, "has_groups", 0) == 1 ? ROLE_VIEWER : ROLE_ADMIN;
-    if (str_eq(text, "admin"))
-        return ROLE_ADMIN;
-    return str_eq(text, "operator") || str_eq(text, "user") ? ROLE_OPERATOR : ROLE_VIEWER;
+    return str_eq(u->name, FIRST_USER_NAME) && u->last_login_at_ms == 0 && u->role == ROLE_ADMIN &&
+           u->must_change_password && !u->scope;
 }
 
-/* The user whom the first start creates gives way until it has logged in. */
 static int replace_first_user(struct import *im,
                               const struct user *known,
                               const struct user *u,
                               struct error *err)
 {
-    int r;
+    int r = users_set_password(im->to, known->id, u->password_hash, u->must_change_password,
+                               im->now_ms, err);
 
-    if (!str_eq(u->name, FIRST_USER_NAME) || known->last_login_at_ms != 0 ||
-        str_eq(known->password_hash, u->password_hash))
-        return import_note(im, IMPORT_USERS, u->name, -EEXIST, err);
-    r = users_set_password(im->to, known->id, u->password_hash, u->must_change_password, im->now_ms,
-                           err);
-    return import_note(im, IMPORT_USERS, u->name, r, err);
+    if (r == 0)
+        r = users_set_rights(im->to, known->id, u->role, NULL, im->now_ms, err);
+    if (r == 0)
+        r = users_set_profile(im->to, known->id, u->display_name, u->email, im->now_ms, err);
+    return r;
+}
+
+/* Returns why a user cannot come, or NULL. */
+static const char *find_obstacle(const struct foreign_row *row, const struct user *u)
+{
+    if (!u->name || !auth_name_is_valid(u->name))
+        return "the name is missing, or not 1 to 63 letters, digits, `.`, `_`, `@` or `-`";
+    if (foreign_row_i64(row, "approved", 1) == 0 || foreign_row_i64(row, "is_active", 1) == 0 ||
+        foreign_row_is_set(row, "deleted_at"))
+        return "not approved, or deleted, in DockMon";
+    if (!u->password_hash || !password_is_known_hash(u->password_hash))
+        return "the password is not stored as argon2id within limits: create the user";
+    return NULL;
+}
+
+static void read_user(const struct foreign_row *row, struct import *im, struct user *u)
+{
+    u->name = foreign_row_text(row, "username", AUTH_MAX_NAME);
+    u->password_hash = foreign_row_text(row, "password_hash", PASSWORD_HASH_SIZE - 1);
+    u->display_name = foreign_row_text(row, "display_name", USER_MAX_DISPLAY_NAME);
+    u->email = foreign_row_text(row, "email", USER_MAX_EMAIL);
+    u->role = read_role(row);
+    u->must_change_password = foreign_row_i64(row, "must_change_password", 0) != 0 ||
+                              foreign_row_i64(row, "is_first_login", 0) != 0;
+    u->created_at_ms = foreign_row_time(row, "created_at");
+    u->updated_at_ms = im->now_ms;
 }
 
 static int add_user(void *arg, const struct foreign_row *row, struct error *err)
 {
     _cleanup_(user_done) struct user u = {0}, known = {0};
     struct import *im = arg;
+    const char *why;
     int64_t id;
+    int r;
 
-    u.name = foreign_row_text(row, "username", MAX_NAME);
-    u.password_hash = foreign_row_text(row, "password_hash", PASSWORD_HASH_SIZE - 1);
-    if (!u.name) {
-        import_refuse(im, IMPORT_USERS, NULL, "the name is missing, or longer than 63 bytes");
+    read_user(row, im, &u);
+    why = find_obstacle(row, &u);
+    if (why) {
+        import_refuse(im, IMPORT_USERS, u.name, why);
         return 0;
     }
-    if (!u.password_hash || !password_is_known_hash(u.password_hash)) {
-        import_refuse(im, IMPORT_USERS, u.name,
-                      "the password is not stored as argon2id within limits: create the user");
-        return 0;
+    r = users_get_by_name(im->to, u.name, &known, NULL);
+    if (r == 0 &&
+        (!is_untouched_first_user(&known) || str_eq(known.password_hash, u.password_hash)))
+        return import_note(im, IMPORT_USERS, u.name, -EEXIST, err);
+    if (!foreign_row_is_set(row, "system_group")) {
+        import_remark(im, IMPORT_USERS, u.name,
+                      "becomes a viewer: the file has the user in none of the groups "
+                      "Administrators, Operators and Read Only");
     }
-    u.role = read_role(row);
-    u.must_change_password = foreign_row_i64(row, "must_change_password", 0) == 1;
-    u.created_at_ms = foreign_row_time(row, "created_at");
-    u.updated_at_ms = im->now_ms;
-    if (users_get_by_name(im->to, u.name, &known, NULL) == 0)
-        return replace_first_user(im, &known, &u, err);
-    return import_note(im, IMPORT_USERS, u.name, users_insert(im->to, &u, &id, err), err);
+    r = r == 0 ? replace_first_user(im, &known, &u, err) : users_insert(im->to, &u, &id, err);
+    return import_note(im, IMPORT_USERS, u.name, r, err);
 }
 
-static bool is_key_usable(struct import *im, const struct foreign_row *row, const char *name)
+/* Returns why a key cannot come, or NULL. A value that cannot be read counts as the worst one. */
+static const char *find_key_obstacle(const struct import *im,
+                                     const struct foreign_row *row,
+                                     const struct api_key *k)
 {
-    _cleanup_free_ char *revoked = foreign_row_text(row, "revoked_at", MAX_NAME);
-    _cleanup_free_ char *expires = foreign_row_text(row, "expires_at", MAX_NAME);
-    int64_t at_ms = foreign_row_time(row, "expires_at");
+    struct networks networks;
 
-    if (revoked) {
-        import_refuse(im, IMPORT_KEYS, name, "revoked");
-    } else if (expires && at_ms <= im->now_ms) {
-        import_refuse(im, IMPORT_KEYS, name, "expired");
-    } else {
-        return true;
-    }
-    return false;
+    if (foreign_row_is_set(row, "revoked_at"))
+        return "revoked";
+    if (foreign_row_is_set(row, "expires_at") && k->expires_at_ms <= im->now_ms)
+        return "expired";
+    if (foreign_row_is_set(row, "allowed_ips") && !k->networks)
+        return "limited to addresses in a form that is not known: create the key again";
+    if (networks_parse(k->networks, &networks, NULL) < 0)
+        return "limited to addresses that are invalid: create the key again with its networks";
+    return NULL;
 }
 
 static int add_key(void *arg, const struct foreign_row *row, struct error *err)
 {
     _cleanup_(api_key_done) struct api_key k = {0};
     _cleanup_free_ char *hash = foreign_row_text(row, "key_hash", 64);
-    _cleanup_free_ char *allowed = foreign_row_text(row, "allowed_ips", MAX_TEXT);
     struct import *im = arg;
+    const char *why;
     int r;
 
     k.name = foreign_row_text(row, "name", API_KEY_MAX_NAME);
@@ -111,49 +137,85 @@ static int add_key(void *arg, const struct foreign_row *row, struct error *err)
         import_refuse(im, IMPORT_KEYS, k.name, "its name or its hash is missing or invalid");
         return 0;
     }
-    if (!is_key_usable(im, row, k.name))
-        return 0;
-    if (allowed) {
-        import_refuse(im, IMPORT_KEYS, k.name,
-                      "limited to addresses: create the key again with its networks");
-        return 0;
-    }
-    k.role = role_of_group(foreign_row_i64(row, "group_id", 0));
+    k.role = read_role(row);
     k.created_at_ms = foreign_row_time(row, "created_at");
     k.expires_at_ms = foreign_row_time(row, "expires_at");
+    k.networks = foreign_row_text(row, "allowed_ips", NETWORKS_TEXT_MAX);
+    k.description = foreign_row_text(row, "description", API_KEY_MAX_DESCRIPTION);
     k.prefix = foreign_row_text(row, "key_prefix", 20);
     if (!k.prefix)
         k.prefix = xstrdup(API_KEY_PREFIX);
+    why = find_key_obstacle(im, row, &k);
+    if (why) {
+        import_refuse(im, IMPORT_KEYS, k.name, why);
+        return 0;
+    }
     r = api_keys_adopt(im->to, &k, hash, err);
     if (r == -EDOM) {
         import_refuse(im, IMPORT_KEYS, k.name, "the name is invalid");
         return 0;
     }
+    if (r == 0 && !foreign_row_is_set(row, "system_group")) {
+        import_remark(im, IMPORT_KEYS, k.name,
+                      "becomes a key of a viewer: its group is none of Administrators, Operators "
+                      "and Read Only");
+    }
     return import_note(im, IMPORT_KEYS, k.name, r, err);
 }
 
-int import_accounts(struct import *im, struct error *err)
+/* A table with other columns than these names is left, and the import goes on. */
+static int read_table(struct import *im,
+                      const struct foreign_query *q,
+                      enum import_kind kind,
+                      foreign_row_fn fn,
+                      struct error *err)
 {
-    int r = foreign_file_has(im->from, "users", err);
-    int has_groups = r > 0 ? foreign_file_has(im->from, "user_group_memberships", err) : 0;
+    int r = foreign_file_has(im->from, q->table, err);
 
-    if (has_groups < 0)
-        return has_groups;
-    if (r > 0) {
-        r = foreign_file_each(im->from,
-                              has_groups ? "SELECT *, 1 AS has_groups, (SELECT min(group_id) FROM "
-                                           "main.user_group_memberships AS m WHERE m.user_id = "
-                                           "u.id) AS group_id FROM main.users AS u"
-                                         : "SELECT * FROM main.users",
-                              MAX_USERS, add_user, im, err);
-    }
-    if (r == -EINVAL) {
-        import_refuse(im, IMPORT_USERS, "groups", "the table has other columns than expected");
+    if (r > 0)
+        r = foreign_file_each(im->from, q, fn, im, err);
+    if (r == -ENODATA) {
+        import_refuse(im, kind, q->table, "the table has other columns than expected");
         r = 0;
     }
+    return r;
+}
+
+/* The name of the table of members differs by version; without one, nobody is in a group. */
+#define MEMBERS "CREATE TEMP VIEW IF NOT EXISTS dockmon_members AS SELECT "
+#define GROUPS  "CREATE TEMP VIEW IF NOT EXISTS dockmon_groups AS SELECT "
+
+static const struct foreign_alias group_tables[] = {
+    {"custom_groups", GROUPS "id, name FROM main.custom_groups"},
+    {NULL,            GROUPS "NULL AS id, NULL AS name WHERE 0"},
+};
+static const struct foreign_alias member_tables[] = {
+    {"user_group_memberships", MEMBERS "user_id, group_id FROM main.user_group_memberships"},
+    {"group_memberships",      MEMBERS "user_id, group_id FROM main.group_memberships"     },
+    {"user_groups",            MEMBERS "user_id, group_id FROM main.user_groups"           },
+    {NULL,                     MEMBERS "NULL AS user_id, NULL AS group_id WHERE 0"         },
+};
+
+int import_accounts(struct import *im, struct error *err)
+{
+    static const struct foreign_query users = {
+        "users",
+        "SELECT u.*, (SELECT min(g.id) FROM temp.dockmon_members AS m JOIN temp.dockmon_groups AS g "
+        "ON g.id = m.group_id WHERE m.user_id = u.id AND " SYSTEM_GROUP ") AS system_group "
+        "FROM main.users AS u ORDER BY u.id",
+        MAX_USERS};
+    static const struct foreign_query keys = {
+        "api_keys",
+        "SELECT k.*, (SELECT g.id FROM temp.dockmon_groups AS g WHERE g.id = k.group_id "
+        "AND " SYSTEM_GROUP ") AS system_group FROM main.api_keys AS k ORDER BY k.id",
+        MAX_KEYS};
+    int r = foreign_file_alias(im->from, group_tables, err);
+
     if (r == 0)
-        r = foreign_file_has(im->from, "api_keys", err);
-    if (r > 0)
-        r = foreign_file_each(im->from, "SELECT * FROM main.api_keys", MAX_KEYS, add_key, im, err);
+        r = foreign_file_alias(im->from, member_tables, err);
+    if (r == 0)
+        r = read_table(im, &users, IMPORT_USERS, add_user, err);
+    if (r == 0)
+        r = read_table(im, &keys, IMPORT_KEYS, add_key, err);
     return r;
 }

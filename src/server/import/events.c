@@ -74,8 +74,8 @@ static int add_event(void *arg, const struct foreign_row *row, struct error *err
     e.host_name = foreign_row_text(row, "host_name", MAX_NAME);
     e.container_id = read_container(row);
     e.container_name = foreign_row_text(row, "container_name", MAX_NAME);
-    e.title = or_default(foreign_row_text(row, "title", MAX_TEXT), e.type);
-    e.message = foreign_row_text(row, "message", MAX_TEXT);
+    e.title = or_default(foreign_row_cut(row, "title", MAX_TEXT), e.type);
+    e.message = foreign_row_cut(row, "message", MAX_TEXT);
     e.old_state = foreign_row_text(row, "old_state", MAX_WORD);
     e.new_state = foreign_row_text(row, "new_state", MAX_WORD);
     e.triggered_by = foreign_row_text(row, "triggered_by", MAX_NAME);
@@ -92,11 +92,9 @@ static int add_event(void *arg, const struct foreign_row *row, struct error *err
 
 int import_events(struct import *im, struct error *err)
 {
-    int r = foreign_file_has(im->from, "event_logs", err);
+    static const struct foreign_query query = {
+        "event_logs", "SELECT * FROM main.event_logs ORDER BY rowid", MAX_EVENTS};
+    int r = foreign_file_has(im->from, query.table, err);
 
-    if (r > 0) {
-        r = foreign_file_each(im->from, "SELECT * FROM main.event_logs", MAX_EVENTS, add_event, im,
-                              err);
-    }
-    return r;
+    return r > 0 ? foreign_file_each(im->from, &query, add_event, im, err) : r;
 }

@@ -3,17 +3,29 @@
 #include "server/store/hosts.h"
 #include "base/alloc.h"
 #include "base/str.h"
+#include "server/common/host_name.h"
 #include "server/import/import.h"
 #include "server/store/agents.h"
 
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
 
 #define MAX_HOSTS 20000
 #define MAX_ID    64
 #define MAX_NAME  255
 #define MAX_FACT  255
 #define MAX_LONG  4096
+
+#define ID_LETTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
+
+/* 0: unknown, or not within 0 and the maximum. */
+static int64_t read_size(const struct foreign_row *row, const char *column, int64_t max)
+{
+    int64_t n = foreign_row_i64(row, column, 0);
+
+    return n > 0 && n <= max ? n : 0;
+}
 
 static int add_host(void *arg, const struct foreign_row *row, struct error *err)
 {
@@ -24,8 +36,12 @@ static int add_host(void *arg, const struct foreign_row *row, struct error *err)
     h.id = foreign_row_text(row, "id", MAX_ID);
     h.name = foreign_row_text(row, "name", MAX_NAME);
     h.url = foreign_row_text(row, "url", MAX_FACT);
-    if (!h.id || !h.name || !h.url) {
-        import_refuse(im, IMPORT_HOSTS, h.name, "id, name or url is missing");
+    if (!h.id || !h.name || !h.url || strspn(h.id, ID_LETTERS) != strlen(h.id)) {
+        import_refuse(im, IMPORT_HOSTS, h.name, "id, name or url is missing or invalid");
+        return 0;
+    }
+    if (host_name_check(h.name, NULL) < 0) {
+        import_refuse(im, IMPORT_HOSTS, h.name, "the name is not one that a host can have");
         return 0;
     }
     if (!str_starts_with(h.url, "agent://")) {
@@ -50,8 +66,8 @@ static int add_host(void *arg, const struct foreign_row *row, struct error *err)
     h.os_version = foreign_row_text(row, "os_version", MAX_FACT);
     h.kernel_version = foreign_row_text(row, "kernel_version", MAX_FACT);
     h.docker_version = foreign_row_text(row, "docker_version", MAX_FACT);
-    h.total_memory = foreign_row_i64(row, "total_memory", 0);
-    h.num_cpus = foreign_row_i64(row, "num_cpus", 0);
+    h.total_memory = read_size(row, "total_memory", INT64_C(1) << 50);
+    h.num_cpus = read_size(row, "num_cpus", 65536);
     h.is_podman = foreign_row_i64(row, "is_podman", 0) == 1;
     h.created_at_ms = foreign_row_time(row, "created_at");
     h.updated_at_ms = im->now_ms;
@@ -61,6 +77,13 @@ static int add_host(void *arg, const struct foreign_row *row, struct error *err)
         return 0;
     }
     return import_note(im, IMPORT_HOSTS, h.name, r, err);
+}
+
+/* The id of an agent is its token: what is not a random UUID could be guessed. */
+static bool is_uuid(const char *id)
+{
+    return strlen(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' &&
+           strspn(id, "0123456789abcdefABCDEF-") == 36;
 }
 
 static int add_agent(void *arg, const struct foreign_row *row, struct error *err)
@@ -75,6 +98,10 @@ static int add_agent(void *arg, const struct foreign_row *row, struct error *err
     a.engine_id = foreign_row_text(row, "engine_id", MAX_FACT);
     if (!a.id || !a.host_id || !a.engine_id || hosts_get(im->to, a.host_id, &h, NULL) < 0) {
         import_refuse(im, IMPORT_AGENTS, a.host_id, "its host is not here");
+        return 0;
+    }
+    if (!is_uuid(a.id)) {
+        import_refuse(im, IMPORT_AGENTS, h.name, "its id, which is its token, is not a UUID");
         return 0;
     }
     if (agents_get(im->to, a.id, &known, NULL) == 0)
@@ -103,15 +130,14 @@ static int add_agent(void *arg, const struct foreign_row *row, struct error *err
 
 int import_hosts(struct import *im, struct error *err)
 {
-    int r = foreign_file_has(im->from, "docker_hosts", err);
+    static const struct foreign_query hosts = {"docker_hosts", "SELECT * FROM main.docker_hosts",
+                                               MAX_HOSTS},
+                                      agents = {"agents", "SELECT * FROM main.agents", MAX_HOSTS};
+    int r = foreign_file_has(im->from, hosts.table, err);
 
-    if (r > 0) {
-        r = foreign_file_each(im->from, "SELECT * FROM main.docker_hosts", MAX_HOSTS, add_host, im,
-                              err);
-    }
-    if (r == 0)
-        r = foreign_file_has(im->from, "agents", err);
     if (r > 0)
-        r = foreign_file_each(im->from, "SELECT * FROM main.agents", MAX_HOSTS, add_agent, im, err);
-    return r;
+        r = foreign_file_each(im->from, &hosts, add_host, im, err);
+    if (r == 0)
+        r = foreign_file_has(im->from, agents.table, err);
+    return r > 0 ? foreign_file_each(im->from, &agents, add_agent, im, err) : r;
 }

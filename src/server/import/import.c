@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "server/store/audit.h"
+#include "server/store/users.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,13 +21,21 @@ static char *make_note(const char *name, const char *why)
     return note;
 }
 
-void import_refuse(struct import *im, enum import_kind kind, const char *name, const char *why)
+void import_remark(struct import *im, enum import_kind kind, const char *name, const char *text)
 {
     struct import_count *c = &im->counts[kind];
 
-    c->n_refused++;
-    if (c->n_notes < IMPORT_MAX_NOTES)
-        c->notes[c->n_notes++] = make_note(name, why);
+    if (c->n_notes < IMPORT_MAX_NOTES) {
+        c->notes[c->n_notes++] = make_note(name, text);
+    } else {
+        c->n_left_out++;
+    }
+}
+
+void import_refuse(struct import *im, enum import_kind kind, const char *name, const char *why)
+{
+    im->counts[kind].n_refused++;
+    import_remark(im, kind, name, why);
 }
 
 int import_note(
@@ -45,38 +54,39 @@ int import_note(
     return r;
 }
 
-struct run {
-    struct import *im;
-    bool apply;
-};
+static int check_admins(struct import *im, struct error *err)
+{
+    int64_t n_users = 0, n_admins = 0;
+    int r = users_count(im->to, &n_users, err);
+
+    if (r == 0)
+        r = users_count_admins(im->to, &n_admins, err);
+    im->lacks_admin = n_users > 0 && n_admins == 0;
+    return r;
+}
 
 static int run_parts(struct db *s, void *arg, struct error *err)
 {
     static int (*const parts[])(struct import * im, struct error * err) = {
-        import_hosts, import_accounts, import_settings, import_events};
-    const struct run *run = arg;
+        import_hosts, import_accounts, import_settings, import_events, check_admins};
+    struct import *im = arg;
     char who[] = "offline", action[] = "import.dockmon", result[] = "ok";
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++)
-        r = parts[i](run->im, err);
-    if (r == 0 && !run->apply)
-        return error_set(err, -ECANCELED, "dry run"); /* rolls back */
+        r = parts[i](im, err);
     if (r == 0) {
-        r = audit_insert(
-            s,
-            &(struct audit_entry){
-                .at_ms = run->im->now_ms, .who = who, .action = action, .result = result},
-            err);
+        r = audit_insert(s,
+                         &(struct audit_entry){
+                             .at_ms = im->now_ms, .who = who, .action = action, .result = result},
+                         err);
     }
     return r;
 }
 
-int import_run(struct import *im, bool apply, struct error *err)
+int import_run(struct import *im, struct error *err)
 {
-    int r = db_tx(im->to, run_parts, &(struct run){im, apply}, err);
-
-    return r == -ECANCELED && !apply ? 0 : r;
+    return db_tx(im->to, run_parts, im, err);
 }
 
 void import_done(struct import *im)
@@ -85,6 +95,5 @@ void import_done(struct import *im)
         for (unsigned i = 0; i < im->counts[kind].n_notes; i++)
             free(im->counts[kind].notes[i]);
     }
-    db_close(TAKE_PTR(im->from));
     db_close(TAKE_PTR(im->to));
 }

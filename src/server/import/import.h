@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * Copies DockMon's database into ours: `dockmond import-dockmon FILE`. All of it is one
- * transaction, which a dry run rolls back. A row that exists already is never overwritten, so that
- * an import can be repeated.
+ * Copies DockMon's database into ours: `dockmond import-dockmon FILE`. All of it is one transaction;
+ * the rehearsal before it runs on a private copy of our database. A row that exists already is never
+ * overwritten, so that an import can be repeated; the user of the first start is the exception.
  */
 
 #include "server/store/foreign_file.h"
 #include "server/store/store.h"
 
-#define IMPORT_MAX_NOTES 20 /* lines of the report about one kind of row */
+#define IMPORT_MAX_NOTES 200 /* lines of the report about one kind of row */
 
 enum import_kind {
     IMPORT_HOSTS,
@@ -24,13 +24,15 @@ enum import_kind {
 
 struct import_count {
     unsigned n_taken, n_present, n_refused;
-    char *notes[IMPORT_MAX_NOTES]; /* why rows cannot come */
-    unsigned n_notes;
+    char *notes[IMPORT_MAX_NOTES]; /* why rows cannot come, or come with less */
+    unsigned n_notes, n_left_out;
 };
 
 struct import {
-    struct db *from, *to;
+    struct db *from; /* borrowed */
+    struct db *to;   /* closed by import_done() */
     int64_t now_ms;
+    bool lacks_admin; /* afterwards there are users, but no administrator without a scope */
     struct import_count counts[IMPORT_KINDS];
 };
 
@@ -40,6 +42,8 @@ int import_note(struct import *im,
                 const char *name,
                 int r,
                 struct error *err) _nodiscard_;
+/* Adds a line to the report about a row that comes. */
+void import_remark(struct import *im, enum import_kind kind, const char *name, const char *text);
 void import_refuse(struct import *im, enum import_kind kind, const char *name, const char *why);
 
 /* The parts, in the order in which they depend on each other. Run inside the transaction. */
@@ -48,6 +52,6 @@ int import_accounts(struct import *im, struct error *err) _nodiscard_;
 int import_settings(struct import *im, struct error *err) _nodiscard_;
 int import_events(struct import *im, struct error *err) _nodiscard_;
 
-/* Runs all parts. `apply` false: nothing is changed. -EBUSY: a server runs on the directory. */
-int import_run(struct import *im, bool apply, struct error *err) _nodiscard_;
+/* Runs all parts. */
+int import_run(struct import *im, struct error *err) _nodiscard_;
 void import_done(struct import *im);

@@ -94,20 +94,20 @@ static const struct copied {
                   {0}};
 
 static const struct source {
-    const char *table, *sql;
+    struct foreign_query query;
     enum container_setting_kind kind;
     const struct copied *members;
 } sources[] = {
-    {"auto_restart_configs",         "SELECT * FROM main.auto_restart_configs",         CONTAINER_AUTO_RESTART,
-     auto_restart                                                                                                             },
-    {"container_desired_states",     "SELECT * FROM main.container_desired_states",
-     CONTAINER_DESIRED_STATE,                                                                                    desired_state},
-    {"container_desired_states",     "SELECT * FROM main.container_desired_states",
-     CONTAINER_WEB_UI_URL,                                                                                       web_ui_url   },
-    {"container_updates",            "SELECT * FROM main.container_updates",            CONTAINER_UPDATE_POLICY,
-     update_policy                                                                                                            },
-    {"container_http_health_checks", "SELECT * FROM main.container_http_health_checks",
-     CONTAINER_HTTP_CHECK,                                                                                       http_check   },
+    {{"auto_restart_configs", "SELECT * FROM main.auto_restart_configs", MAX_ROWS},
+     CONTAINER_AUTO_RESTART,  auto_restart },
+    {{"container_desired_states", "SELECT * FROM main.container_desired_states", MAX_ROWS},
+     CONTAINER_DESIRED_STATE, desired_state},
+    {{"container_desired_states", "SELECT * FROM main.container_desired_states", MAX_ROWS},
+     CONTAINER_WEB_UI_URL,    web_ui_url   },
+    {{"container_updates", "SELECT * FROM main.container_updates", MAX_ROWS},
+     CONTAINER_UPDATE_POLICY, update_policy},
+    {{"container_http_health_checks", "SELECT * FROM main.container_http_health_checks", MAX_ROWS},
+     CONTAINER_HTTP_CHECK,    http_check   },
 };
 
 static json_t *copy_members(const struct foreign_row *row, const struct copied *c)
@@ -239,30 +239,36 @@ static int add_tag(void *arg, const struct foreign_row *row, struct error *err)
     return tag_container(im, row, host ? host : id, tag, err);
 }
 
+static int import_tags(struct import *im, struct error *err)
+{
+    static const struct foreign_query query = {
+        "tag_assignments",
+        "SELECT a.*, t.name AS tag_name FROM main.tag_assignments AS a "
+        "JOIN main.tags AS t ON t.id = a.tag_id ORDER BY a.rowid",
+        MAX_ROWS};
+    int r = foreign_file_has(im->from, query.table, err);
+
+    if (r > 0)
+        r = foreign_file_has(im->from, "tags", err);
+    if (r > 0)
+        r = foreign_file_each(im->from, &query, add_tag, im, err);
+    if (r == -ENODATA) {
+        import_refuse(im, IMPORT_HOST_TAGS, "tags", "the tables have other columns than expected");
+        r = 0;
+    }
+    return r;
+}
+
 int import_settings(struct import *im, struct error *err)
 {
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < ARRAY_LEN(sources); i++) {
-        r = foreign_file_has(im->from, sources[i].table, err);
+        r = foreign_file_has(im->from, sources[i].query.table, err);
         if (r > 0) {
-            r = foreign_file_each(im->from, sources[i].sql, MAX_ROWS, add_setting,
+            r = foreign_file_each(im->from, &sources[i].query, add_setting,
                                   &(struct setting_import){im, &sources[i]}, err);
         }
     }
-    if (r >= 0)
-        r = foreign_file_has(im->from, "tag_assignments", err);
-    if (r > 0)
-        r = foreign_file_has(im->from, "tags", err);
-    if (r > 0) {
-        r = foreign_file_each(im->from,
-                              "SELECT a.*, t.name AS tag_name FROM main.tag_assignments AS a "
-                              "JOIN main.tags AS t ON t.id = a.tag_id ORDER BY a.rowid",
-                              MAX_ROWS, add_tag, im, err);
-    }
-    if (r == -EINVAL) {
-        import_refuse(im, IMPORT_HOST_TAGS, "tags", "the tables have other columns than expected");
-        r = 0;
-    }
-    return r;
+    return r >= 0 ? import_tags(im, err) : r;
 }

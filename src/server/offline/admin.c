@@ -35,7 +35,7 @@ struct admin {
     size_t n_scope;
     bool is_multi_use, wants_help;
     int64_t now_ms;
-    char *secret; /* printed by the command */
+    char *secret; /* printed by the command; NULL: nothing is */
     char hash[PASSWORD_HASH_SIZE];
 };
 
@@ -209,6 +209,35 @@ static int reset_password(struct db *s, void *arg, struct error *err)
     return r;
 }
 
+static int check_role(struct admin *a, struct error *err)
+{
+    enum role role;
+    int r = check_user(a, err);
+
+    if (r == 0 && !a->role)
+        return error_set(err, -EINVAL, "--role is required");
+    if (r == 0 && role_parse(a->role, &role) < 0)
+        return error_set(err, -EINVAL, "--role %s: must be viewer, operator or admin", a->role);
+    return r;
+}
+
+/* A limit to some hosts is left: it is no part of the role. */
+static int set_role(struct db *s, void *arg, struct error *err)
+{
+    struct admin *a = arg;
+    _cleanup_(user_done) struct user user = {0};
+    enum role role;
+    int r = role_parse(a->role, &role);
+
+    if (r == 0)
+        r = users_get_by_name(s, a->target, &user, err);
+    if (r == -ENOENT)
+        return error_set(err, r, "there is no user `%s` in %s", a->target, a->data_dir);
+    if (r == 0)
+        r = users_set_rights(s, user.id, role, user.scope, a->now_ms, err);
+    return r;
+}
+
 static void finish_reset(const struct admin *a)
 {
     _cleanup_free_ char *path = xasprintf("%s/" FIRST_USER_FILE, a->data_dir);
@@ -237,6 +266,9 @@ static const struct command {
     {"user", "reset-password", "user reset-password NAME",
      "print a new random password for a user, whose sessions and API keys end",
      true, check_user, prepare_password, reset_password, finish_reset},
+    {"user", "set-role", "user set-role --role viewer|operator|admin NAME",
+     "change the role of a user, as when nobody is an administrator",
+     true, check_role, NULL, set_role, NULL},
   /* clang-format on */
 };
 
@@ -258,7 +290,9 @@ const char *admin_help(void)
            "  apikey create --name N --role viewer|operator|admin [--scope RULE]...\n"
            "      print a new API key, limited to rules such as host=NAME,label=KEY=VALUE\n"
            "  user reset-password NAME\n"
-           "      print a new random password for a user, whose sessions and API keys end\n" BACKUP_COMMAND_HELP
+           "      print a new random password for a user, whose sessions and API keys end\n"
+           "  user set-role --role viewer|operator|admin NAME\n"
+           "      change the role of a user, as when nobody is an administrator\n" BACKUP_COMMAND_HELP
                IMPORT_COMMAND_HELP;
 }
 
@@ -292,11 +326,11 @@ static int parse_word(struct admin *a, const struct command *c, int argc, char *
         const char **value;
         bool is_allowed;
     } flags[] = {
-        {"--data-dir", &a->data_dir, true                                },
-        {"--name",     &a->name,     c->check == check_apikey            },
-        {"--replace",  &a->replace,  c->run == create_token              },
-        {"--role",     &a->role,     c->check == check_apikey            },
-        {"--scope",    &rule,        c->check == check_apikey && has_room},
+        {"--data-dir", &a->data_dir, true                                              },
+        {"--name",     &a->name,     c->check == check_apikey                          },
+        {"--replace",  &a->replace,  c->run == create_token                            },
+        {"--role",     &a->role,     c->check == check_apikey || c->check == check_role},
+        {"--scope",    &rule,        c->check == check_apikey && has_room              },
     };
 
     for (size_t f = 0; f < ARRAY_LEN(flags); f++) {
@@ -430,7 +464,7 @@ int admin_run(int argc, char **argv, const char *data_dir)
     if (execute(&a, c, &err) < 0) {
         (void)fprintf(stderr, "dockmond: %s %s: %s\n", c->word, c->verb, err.msg);
         status = EXIT_FAILURE;
-    } else if (printf("%s\n", a.secret) < 0 || fflush(stdout) != 0) {
+    } else if (a.secret && (printf("%s\n", a.secret) < 0 || fflush(stdout) != 0)) {
         (void)fprintf(stderr, "dockmond: cannot write the secret to stdout\n");
         status = EXIT_FAILURE;
     }

@@ -6,6 +6,7 @@
  *     dockmond token create [--multi-use]
  *     dockmond apikey create --name N --role viewer|operator|admin
  *     dockmond user reset-password NAME
+ *     dockmond user set-role --role ROLE NAME
  *     dockmond backup FILE, dockmond restore FILE (backup_command.h)
  *
  * The first three print only the secret on stdout; errors go to stderr.

@@ -3,19 +3,21 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "server/import/import.h"
+#include "server/sqlite/data_dir.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WORD       "import-dockmon"
 #define EXIT_USAGE 2
-#define USAGE      "Usage: dockmond [--data-dir DIR] " WORD " [--dry-run | --apply] FILE\n"
+#define USAGE      "Usage: dockmond [--data-dir DIR] " WORD " [--dry-run] FILE\n"
 
 struct arguments {
     const char *data_dir, *file;
-    bool apply, is_dry, wants_help;
+    bool is_dry, wants_help;
 };
 
 static const char *const kind_titles[IMPORT_KINDS] = {
@@ -45,13 +47,15 @@ static const struct known_table {
     {"docker_hosts",                 NULL                                                },
     {"event_logs",                   NULL                                                },
     {"host_stats_history",           "statistics begin again: the intervals differ"      },
-    {"notification_channels",        "encrypted, and there is no place for it yet"       },
-    {"oidc_config",                  "encrypted, and there is no login by OIDC"          },
+    {"notification_channels",        "there is no place for channels yet"                },
+    {"oidc_config",                  "there is no login by OIDC"                         },
     {"registration_tokens",          "valid for minutes only: create new ones"           },
-    {"registry_credentials",         "encrypted, and there is no place for it yet"       },
+    {"registry_credentials",         "there is no place for credentials yet"             },
     {"tag_assignments",              NULL                                                },
     {"tags",                         NULL                                                },
+    {"group_memberships",            NULL                                                },
     {"user_group_memberships",       NULL                                                },
+    {"user_groups",                  NULL                                                },
     {"users",                        NULL                                                },
 };
 
@@ -60,58 +64,69 @@ bool import_command_is(const char *word)
     return str_eq(word, WORD);
 }
 
+/* Returns whether argv[*i] is the option, with the value in *ret; *ret stays when it has none. */
+static bool take_option(int argc, char **argv, int *i, const char *name, const char **ret)
+{
+    size_t length = strlen(name);
+
+    if (!str_starts_with(argv[*i], name))
+        return false;
+    if (argv[*i][length] == '=') {
+        *ret = argv[*i] + length + 1;
+        return true;
+    }
+    if (argv[*i][length] != '\0' || *i + 1 >= argc)
+        return false;
+    *ret = argv[++*i];
+    return true;
+}
+
 static bool parse(struct arguments *a, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
 
-        if (str_eq(word, "--apply")) {
-            a->apply = true;
-        } else if (str_eq(word, "--dry-run")) {
+        if (str_eq(word, "--dry-run")) {
             a->is_dry = true;
         } else if (str_eq(word, "--help")) {
             a->wants_help = true;
-        } else if (str_eq(word, "--data-dir") && i + 1 < argc) {
-            a->data_dir = argv[++i];
-        } else if (str_starts_with(word, "--data-dir=")) {
-            a->data_dir = word + strlen("--data-dir=");
-        } else if (str_starts_with(word, "--encryption-key")) {
-            (void)fprintf(stderr, "dockmond: --encryption-key: what DockMon encrypts (credentials "
-                                  "of registries, channels, OIDC) has no place here yet, so the "
-                                  "key is not needed\n");
-            return false;
+        } else if (take_option(argc, argv, &i, "--data-dir", &a->data_dir)) {
+            continue;
         } else if (word[0] != '-' && word[0] != '\0' && !a->file) {
             a->file = word;
         } else {
-            (void)fprintf(stderr, "dockmond: `%s` is not an argument of this command\n", word);
+            (void)fprintf(stderr,
+                          "dockmond: `%s` is not an argument of this command, or its value is "
+                          "missing\n",
+                          word);
             return false;
         }
     }
-    return a->wants_help || (a->file && !(a->apply && a->is_dry));
+    return a->wants_help || a->file;
 }
 
-static void report_table(void *arg _unused_, const char *name)
+static void print_table(void *arg _unused_, const char *name)
 {
+    const char *why = "unknown, not read";
     char shown[64];
 
     for (size_t i = 0; i < ARRAY_LEN(known_tables); i++) {
-        if (!str_eq(name, known_tables[i].name))
-            continue;
-        if (known_tables[i].why_not)
-            (void)printf("table %s: %s\n", name, known_tables[i].why_not);
-        return;
+        if (str_eq(name, known_tables[i].name))
+            why = known_tables[i].why_not;
     }
+    if (!why)
+        return;
     str_copy(shown, sizeof(shown), name);
     for (char *p = shown; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = '?';
     }
-    (void)printf("table %s: unknown, not read\n", shown);
+    (void)printf("table %s: %s\n", shown, why);
 }
 
-static int report(const struct import *im, bool apply, struct error *err)
+static int print_plan(const struct import *im, struct error *err)
 {
-    (void)printf("%-24s %8s %8s %8s\n", "", apply ? "taken" : "to take", "present", "not");
+    (void)printf("%-24s %8s %8s %8s\n", "", "comes", "present", "cannot");
     for (size_t kind = 0; kind < IMPORT_KINDS; kind++) {
         const struct import_count *c = &im->counts[kind];
 
@@ -119,32 +134,74 @@ static int report(const struct import *im, bool apply, struct error *err)
                      c->n_refused);
         for (unsigned i = 0; i < c->n_notes; i++)
             (void)printf("    %s\n", c->notes[i]);
-        if (c->n_refused > c->n_notes)
-            (void)printf("    and %u more\n", c->n_refused - c->n_notes);
+        if (c->n_left_out > 0)
+            (void)printf("    and %u more\n", c->n_left_out);
     }
-    return foreign_file_tables(im->from, report_table, NULL, err);
+    return foreign_file_tables(im->from, print_table, NULL, err);
+}
+
+static void print_lack_of_admin(const struct import *im, const char *data_dir)
+{
+    if (!im->lacks_admin)
+        return;
+    (void)printf("No user is an administrator then. Make one of them with:\n"
+                 "    dockmond --data-dir %s user set-role --role admin NAME\n",
+                 data_dir);
+}
+
+/* On a copy, so that a dry run changes nothing, and a file that cannot be read changes nothing
+ * either. */
+static int rehearse(const struct arguments *a, struct db *from, struct error *err)
+{
+    struct import im = {.from = from, .now_ms = time_utc_ms()};
+    int r = store_open_copy(&im.to, a->data_dir, err);
+
+    if (r == 0)
+        r = import_run(&im, err);
+    if (r == 0)
+        r = print_plan(&im, err);
+    if (r == 0)
+        print_lack_of_admin(&im, a->data_dir);
+    import_done(&im);
+    return r;
+}
+
+static int apply(const struct arguments *a, struct db *from, struct error *err)
+{
+    struct import im = {.from = from, .now_ms = time_utc_ms()};
+    _cleanup_close_ int lock = -1;
+    unsigned n = 0;
+    int r = data_dir_prepare(a->data_dir, NULL, err);
+
+    if (r == 0)
+        r = data_dir_lock(a->data_dir, &lock, err);
+    if (r == 0)
+        r = store_open(&im.to, a->data_dir, err);
+    if (r == 0)
+        r = import_run(&im, err);
+    for (size_t kind = 0; kind < IMPORT_KINDS; kind++)
+        n += im.counts[kind].n_taken;
+    if (r == 0)
+        (void)printf("Done: %u rows were taken over.\n", n);
+    import_done(&im);
+    return r;
 }
 
 static int execute(const struct arguments *a, struct error *err)
 {
-    struct import im = {.now_ms = time_utc_ms()};
-    int r = foreign_file_open(&im.from, a->file, err);
+    _cleanup_(db_closep) struct db *from = NULL;
+    int r = foreign_file_open(&from, a->file, err);
 
     if (r == 0)
-        r = foreign_file_has(im.from, "docker_hosts", err);
+        r = foreign_file_has(from, "docker_hosts", err);
     if (r == 0) {
-        r = error_set(err, -EINVAL, "%s is no database of DockMon: it has no table docker_hosts",
-                      a->file);
+        return error_set(err, -EINVAL,
+                         "%s is not a database of DockMon: it has no table docker_hosts", a->file);
     }
     if (r > 0)
-        r = store_open(&im.to, a->data_dir, err);
-    if (r == 0)
-        r = db_lock(im.to, a->data_dir, err);
-    if (r == 0)
-        r = import_run(&im, a->apply, err);
-    if (r == 0)
-        r = report(&im, a->apply, err);
-    import_done(&im);
+        r = rehearse(a, from, err);
+    if (r == 0 && !a->is_dry)
+        r = apply(a, from, err);
     return r;
 }
 
@@ -165,7 +222,7 @@ int import_command_run(int argc, char **argv, const char *data_dir)
         (void)fprintf(stderr, "dockmond: " WORD " %s: %s\n", a.file, err.msg);
         return EXIT_FAILURE;
     }
-    if (!a.apply)
-        (void)printf("Nothing was changed. Run it again with --apply to take this over.\n");
+    if (a.is_dry)
+        (void)printf("Nothing was changed.\n");
     return EXIT_SUCCESS;
 }

@@ -1,13 +1,13 @@
 #pragma once
 
-/* `dockmond import-dockmon [--apply] FILE`, see server/import/import.h. */
+/* `dockmond import-dockmon [--dry-run] FILE`, see server/import/import.h. */
 
 #include <stdbool.h>
 
-#define IMPORT_COMMAND_HELP                                                                        \
-    "  import-dockmon [--apply] FILE\n"                                                            \
-    "      report what can be taken over from a database of DockMon; with --apply, take it over\n" \
-    "      (the server must not run)\n"
+#define IMPORT_COMMAND_HELP                                                                         \
+    "  import-dockmon [--dry-run] FILE\n"                                                           \
+    "      print what comes from a database of DockMon and what cannot, then take it over in one\n" \
+    "      transaction (the server must not run); with --dry-run, only print\n"
 
 bool import_command_is(const char *word);
 /* Returns the exit status: 0, 1 for a failure, 2 for wrong usage. */

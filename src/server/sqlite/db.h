@@ -27,6 +27,16 @@ struct db;
 /* Opens an existing file without changing it. `flags` are those of sqlite3_open_v2(). */
 int db_open_file(struct db **ret, const char *path, int flags, struct error *err) _nodiscard_;
 /*
+ * Opens an existing file to read it, without any change to it or to its directory. A file with a log
+ * (-wal, -journal) that is not empty is read with it; without one, nobody may write the file
+ * meanwhile. -ENOENT.
+ */
+int db_open_unchanged(struct db **ret, const char *path, struct error *err) _nodiscard_;
+/* Opens an empty database that disappears when it is closed. Errors call it `name`. */
+int db_open_private(struct db **ret, const char *name, struct error *err) _nodiscard_;
+/* Copies all of `from` into `to`, which nobody else has open. */
+int db_copy(struct db *from, struct db *to, struct error *err) _nodiscard_;
+/*
  * Opens a private file `path` in the directory `dir`, creates both if they are missing, and sets
  * the connection up (WAL, foreign keys). `schema` may be NULL; it must be harmless to an existing
  * file.

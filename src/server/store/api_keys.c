@@ -129,6 +129,8 @@ int api_keys_adopt(struct db *s, const struct api_key *spec, const char *hash, s
     query_text(&q, ":role", role_name(spec->role));
     query_i64(&q, ":created_at_ms", spec->created_at_ms);
     query_i64(&q, ":expires_at_ms", spec->expires_at_ms);
+    query_text(&q, ":networks", spec->networks);
+    query_text(&q, ":description", spec->description);
     return query_run(&q, NULL, err);
 }
 

@@ -6,9 +6,12 @@
 #include "server/sqlite/query.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define MAX_VALUE  (1 << 20) /* bytes of a value or a row */
+#define MAX_VALUE  (16 << 20) /* bytes of a value or a row */
 #define MAX_NAME   100
 #define MAX_TIME   40
 #define TIME_START "2000-01-01T00:00:00"
@@ -17,17 +20,56 @@ struct foreign_row {
     sqlite3_stmt *stmt;
 };
 
+/* Returns -EDOM, -EFBIG or 0 by what can be seen without SQLite. */
+static int check_kind(const char *path, struct error *err)
+{
+    static const char magic[] = "SQLite format 3"; /* with its NUL */
+    char head[sizeof(magic)] = "";
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_set(err, -errno, "%s: %s", path, error_text(-errno));
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, -EDOM, "%s is not a file", path);
+    if (st.st_size > FOREIGN_FILE_MAX) {
+        return error_set(err, -EFBIG,
+                         "%s is larger than %d GiB; delete old events and statistics in DockMon, "
+                         "and copy it again",
+                         path, (int)(FOREIGN_FILE_MAX >> 30));
+    }
+    if (read(fd, head, sizeof(head)) != (ssize_t)sizeof(head) ||
+        memcmp(head, magic, sizeof(magic)) != 0)
+        return error_set(err, -EDOM, "%s is not a database of SQLite", path);
+    return 0;
+}
+
+static int set_damage(struct error *err, const char *path)
+{
+    return error_set(err, -EUCLEAN,
+                     "%s is damaged or not complete; copy it again while DockMon is stopped, with "
+                     "the file %s-wal if there is one",
+                     path, path);
+}
+
 int foreign_file_open(struct db **ret, const char *path, struct error *err)
 {
-    struct db *d;
-    int r = db_open_file(&d, path, SQLITE_OPEN_READONLY, err);
+    _cleanup_(db_closep) struct db *d = NULL;
+    int r = check_kind(path, err);
 
+    if (r == 0)
+        r = db_open_unchanged(&d, path, err);
     if (r < 0)
         return r;
     (void)sqlite3_limit(d->handle, SQLITE_LIMIT_LENGTH, MAX_VALUE);
     (void)sqlite3_db_config(d->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(d->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    *ret = d;
+    r = db_check(d, err);
+    if (r == -EUCLEAN || r == -EIO || r == -EINVAL)
+        return set_damage(err, path);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(d);
     return 0;
 }
 
@@ -42,6 +84,18 @@ int foreign_file_has(struct db *d, const char *table, struct error *err)
         return r;
     query_text(&q, ":name", table);
     return query_step(&q, err);
+}
+
+int foreign_file_alias(struct db *d, const struct foreign_alias *a, struct error *err)
+{
+    for (;; a++) {
+        int r = a->table ? foreign_file_has(d, a->table, err) : 1;
+
+        if (r < 0)
+            return r;
+        if (r > 0)
+            return db_exec(d, a->sql, err);
+    }
 }
 
 int foreign_file_tables(struct db *d, foreign_table_fn fn, void *arg, struct error *err)
@@ -62,26 +116,38 @@ int foreign_file_tables(struct db *d, foreign_table_fn fn, void *arg, struct err
     return r;
 }
 
-int foreign_file_each(
-    struct db *d, const char *sql, int64_t max, foreign_row_fn fn, void *arg, struct error *err)
+int foreign_file_each(struct db *d,
+                      const struct foreign_query *query,
+                      foreign_row_fn fn,
+                      void *arg,
+                      struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    int r = query_init(&q, d, sql, err);
+    int64_t left = query->max;
+    int r = query_init(&q, d, query->sql, err);
 
-    if (r == -EIO) /* a column that the statement names is missing */
-        return error_set(err, -EINVAL, "%s: a table has other columns than expected", d->path);
+    if (r == -EIO) { /* a column that the statement names is missing */
+        return error_set(err, -ENODATA, "%s: table %s has other columns than expected", d->path,
+                         query->table);
+    }
     if (r < 0)
         return r;
     while ((r = query_step(&q, err)) > 0) {
         const struct foreign_row row = {q.stmt};
 
-        if (max-- == 0)
-            return error_set(err, -E2BIG, "%s: too many rows for `%s`", d->path, sql);
+        if (left-- == 0) {
+            return error_set(err, -E2BIG, "%s: table %s has more than %jd rows", d->path,
+                             query->table, (intmax_t)query->max);
+        }
         r = fn(arg, &row, err);
         if (r < 0)
             return r;
     }
-    return r;
+    if (r == -EINVAL) {
+        return error_set(err, -E2BIG, "%s: a row of table %s is larger than %d MiB", d->path,
+                         query->table, MAX_VALUE >> 20);
+    }
+    return r == -EUCLEAN ? set_damage(err, d->path) : r;
 }
 
 static int find_column(const struct foreign_row *row, const char *column)
@@ -95,19 +161,43 @@ static int find_column(const struct foreign_row *row, const char *column)
     return -1;
 }
 
-char *foreign_row_text(const struct foreign_row *row, const char *column, size_t max)
+bool foreign_row_is_set(const struct foreign_row *row, const char *column)
+{
+    int i = find_column(row, column);
+    int type = i < 0 ? SQLITE_NULL : sqlite3_column_type(row->stmt, i);
+
+    return type == SQLITE_TEXT ? sqlite3_column_bytes(row->stmt, i) > 0 : type != SQLITE_NULL;
+}
+
+/* Borrowed from the row; NULL unless it is a text without a NUL that is valid UTF-8. */
+static const char *borrow_text(const struct foreign_row *row, const char *column, size_t *ret_size)
 {
     int i = find_column(row, column);
     const char *text;
-    size_t size;
 
     if (i < 0 || sqlite3_column_type(row->stmt, i) != SQLITE_TEXT)
         return NULL;
     text = (const char *)sqlite3_column_text(row->stmt, i);
-    size = (size_t)sqlite3_column_bytes(row->stmt, i);
-    if (!text || size == 0 || size > max || strlen(text) != size || !str_is_utf8(text, size))
-        return NULL;
-    return xstrdup(text);
+    *ret_size = (size_t)sqlite3_column_bytes(row->stmt, i);
+    return text && *ret_size > 0 && strlen(text) == *ret_size && str_is_utf8(text, *ret_size)
+               ? text
+               : NULL;
+}
+
+char *foreign_row_text(const struct foreign_row *row, const char *column, size_t max)
+{
+    size_t size = 0;
+    const char *text = borrow_text(row, column, &size);
+
+    return text && size <= max ? xstrdup(text) : NULL;
+}
+
+char *foreign_row_cut(const struct foreign_row *row, const char *column, size_t max)
+{
+    size_t size = 0;
+    const char *text = borrow_text(row, column, &size);
+
+    return text ? xasprintf("%.*s", STR_CUT(text, max)) : NULL;
 }
 
 int64_t foreign_row_i64(const struct foreign_row *row, const char *column, int64_t absent)

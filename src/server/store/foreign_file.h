@@ -8,16 +8,30 @@
  */
 
 #include "server/store/store.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct foreign_row;
 
-/* The caller closes *ret with db_close(). */
+#define FOREIGN_FILE_MAX (4 * INT64_C(1024) * 1024 * 1024) /* bytes */
+
+/*
+ * Reads the whole file once, to verify its structure. The caller closes *ret with db_close(). -EDOM:
+ * no database of SQLite; -EFBIG; -EUCLEAN: damaged.
+ */
 int foreign_file_open(struct db **ret, const char *path, struct error *err) _nodiscard_;
 
 /* Returns 1 when the file has a table of this name, else 0. */
 int foreign_file_has(struct db *d, const char *table, struct error *err) _nodiscard_;
+/*
+ * Runs the SQL, which defines a temporary view, of the first entry whose table the file has. The
+ * table of the last entry is NULL: it defines the view without any.
+ */
+struct foreign_alias {
+    const char *table, *sql;
+};
+int foreign_file_alias(struct db *d, const struct foreign_alias *a, struct error *err) _nodiscard_;
 typedef void (*foreign_table_fn)(void *arg, const char *name);
 int foreign_file_tables(struct db *d, foreign_table_fn fn, void *arg, struct error *err)
     _nodiscard_;
@@ -25,15 +39,26 @@ int foreign_file_tables(struct db *d, foreign_table_fn fn, void *arg, struct err
 /* A negative result ends the reading. */
 typedef int (*foreign_row_fn)(void *arg, const struct foreign_row *row, struct error *err);
 /*
- * `sql` has static storage. -E2BIG: there are more rows than `max`; -EINVAL: a
- * column that it names is missing.
+ * `sql` has static storage; `table` is for errors. -E2BIG: there are more rows than `max`, or a row
+ * is too large; -ENODATA: a column that it names is missing.
  */
-int foreign_file_each(
-    struct db *d, const char *sql, int64_t max, foreign_row_fn fn, void *arg, struct error *err)
-    _nodiscard_;
+struct foreign_query {
+    const char *table, *sql;
+    int64_t max;
+};
+int foreign_file_each(struct db *d,
+                      const struct foreign_query *q,
+                      foreign_row_fn fn,
+                      void *arg,
+                      struct error *err) _nodiscard_;
+
+/* Whether the row has the column with anything but NULL and the empty text: of any type and length. */
+bool foreign_row_is_set(const struct foreign_row *row, const char *column);
 
 /* The text of a column, of at most `max` bytes; to be freed; NULL when absent. */
 char *foreign_row_text(const struct foreign_row *row, const char *column, size_t max);
+/* The same, but a longer text is cut. */
+char *foreign_row_cut(const struct foreign_row *row, const char *column, size_t max);
 int64_t foreign_row_i64(const struct foreign_row *row, const char *column, int64_t absent);
 /* A naive time in UTC, in ms; 0 when absent. */
 int64_t foreign_row_time(const struct foreign_row *row, const char *column);
