@@ -92,6 +92,11 @@ static const struct option_spec specs[] = {
     {.flag = "max-commands", .env = "DOCKMOND_MAX_COMMANDS", .type = OPTION_U64,
      .offset = OPT(max_commands), .fallback = "64", .min = 1, .max = 10000,
      .help = "maximum number of pending commands of one agent"},
+    {.flag = "rate-limit", .env = "DOCKMOND_RATE_LIMIT", .type = OPTION_U64,
+     .offset = OPT(rate_percent), .fallback = "100", .max = 100000,
+     .help = "PERCENT of the default limits of requests that apply to each user and API key (per "
+             "minute 900 for containers and reads of hosts, 60 for changes of hosts, 120 for others); "
+             "0: no limits"},
     {.flag = "max-client-queue", .env = "DOCKMOND_MAX_CLIENT_QUEUE", .type = OPTION_U64,
      .offset = OPT(max_client_queue), .fallback = "4194304", .min = 2 * MIB, .max = 256 * MIB,
      .help = "maximum number of bytes queued for one client of the live feed; a slower client "

@@ -34,6 +34,7 @@ struct config {
     uint64_t max_connections, max_agents;
     uint64_t max_containers;                    /* of a host */
     uint64_t inventory_memory_mib;              /* of all hosts */
+    uint64_t rate_percent;                      /* of the limits of requests; 0: none */
     uint64_t max_commands;                      /* pending, of one agent */
     uint64_t max_client_queue;                  /* bytes */
     uint64_t auth_timeout_ms, ping_interval_ms; /* of agents */

@@ -1,8 +1,7 @@
 /*
  * The parts of the server and how they depend on each other. Each part has a block of its own
  * here: it makes its manager from the configuration and the parts before it. Managers notify each
- * other through listeners that they add themselves (fleet/fleet_listener.h, session/session.h,
- * feed/feed.h, history/history.h), so nothing has to be passed on here.
+ * other by listeners that they add themselves (fleet_listener.h, session.h, feed.h, history.h).
  *
  * To add a manager:
  *   1. its pointer in struct server (server_internal.h);
@@ -491,6 +490,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .front = config->front,
         .web = s->web,
         .agent_files = s->agent_files,
+        .rate_percent = (unsigned)config->rate_percent,
     });
     return 0;
 }

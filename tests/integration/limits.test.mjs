@@ -103,3 +103,35 @@ test('ENGINE_TIMEOUT: an engine that does not answer in time is reported', { tim
     await engine.stop();
   }
 });
+
+test('requests are limited by class, user and key', async () => {
+  const own = await Server.start({ env: { DOCKMOND_RATE_LIMIT: '20' } });
+  try {
+    const [one, other] = [await own.client('admin'), await own.client('admin')];
+    const statuses = async (c, path, n) => {
+      const counts = {};
+      for (let i = 0; i < n; i++) {
+        const r = await c.fetch('GET', path);
+        await r.arrayBuffer();
+        counts[r.status] = (counts[r.status] ?? 0) + 1;
+      }
+      return counts;
+    };
+    const counts = await statuses(one, '/api/settings', 60);
+    assert.ok(counts[200] >= 24 && counts[200] < 40 && counts[429] > 0, JSON.stringify(counts));
+    const refused = await one.fetch('POST', '/api/v2/api-keys', { body: { name: 'beyond' } });
+    const body = await refused.json();
+    assert.deepEqual([refused.status, body.code], [429, 'rate_limited']);
+    assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+    assert.match(body.detail, /^Too many requests: try again in \d+ s$/);
+    assert.deepEqual(await statuses(one, '/api/containers', 30), { 200: 30 }, 'each class counts for itself');
+    assert.deepEqual(await statuses(other, '/api/settings', 5), { 200: 5 }, 'each key, too');
+    assert.equal((await own.client('viewer').then((c) => c.fetch('GET', '/health'))).status, 200);
+    const said = own.process.lines.filter((l) => l.includes('requests are refused'));
+    assert.equal(said.length, 1, said.join('\n'));
+    const row = await eventually(async () => (await other.get('/api/audit?action=apikey_create')).entries.find((e) => e.result.startsWith('429')), { what: 'the refused change in the audit log' });
+    assert.match(row.result, /Too many requests/);
+  } finally {
+    await own.remove();
+  }
+});

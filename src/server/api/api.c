@@ -8,6 +8,7 @@
 #include "server/api/change.h"
 #include "server/api/downloads.h"
 #include "server/api/handlers.h"
+#include "server/api/rate_limit.h"
 #include "server/api/scope_check.h"
 #include "server/api/turn.h"
 #include "server/api/ws_endpoints.h"
@@ -30,6 +31,7 @@ struct api *api_new(const struct api_options *o)
     list_init(&a->turns);
     a->bulk = bulk_new(a);
     a->downloads = downloads_new();
+    a->rate_limits = rate_limits_new(o->rate_percent);
     return a;
 }
 
@@ -39,6 +41,7 @@ void api_free(struct api *a)
         return;
     bulk_free(a->bulk);
     downloads_free(a->downloads);
+    rate_limits_free(a->rate_limits);
     free(a);
 }
 
@@ -114,6 +117,29 @@ static void refuse_role(struct api_call *call, const struct route *route)
                   role_with_article(call->who.role));
 }
 
+/* Returns false after answering the call with 429. */
+static bool check_rate(struct api_call *call)
+{
+    enum rate_class c = rate_class_of(call->match.route);
+    _cleanup_free_ char *detail = NULL;
+    bool is_first = false;
+    unsigned wait_s = 0;
+    char retry[24];
+
+    if (rate_limits_take(call->api->rate_limits, &call->who, c, time_monotonic_ms(), &wait_s,
+                         &is_first) == 0)
+        return true;
+    if (is_first) {
+        log_warn(LOG_FIELDS("who", call->who.name, "peer", call->peer, "class", rate_class_name(c)),
+                 "requests are refused: more than the limit of their class allows");
+    }
+    detail = xasprintf("Too many requests: try again in %u s", wait_s);
+    (void)snprintf(retry, sizeof(retry), "%u", wait_s);
+    api_reply_headers(call, 429, api_error_json(CODE_RATE_LIMITED, detail),
+                      (const char *const[]){"Retry-After", retry, NULL});
+    return false;
+}
+
 static void on_identity(void *owner, int code, const struct identity *who)
 {
     struct api_call *call = owner;
@@ -144,6 +170,8 @@ static void on_identity(void *owner, int code, const struct identity *who)
     call->who = *who;
     if (call->api->http)
         http_trust(call->api->http, call->request_id);
+    if (!check_rate(call))
+        return;
     if (who->must_change_password && route->handle != me_get && route->handle != password_post) {
         api_fail_code(call, CODE_PASSWORD_CHANGE_REQUIRED, "%s",
                       AUTH_MUST_CHANGE

@@ -13,7 +13,8 @@ static bool should_record(const struct api_call *call, int status, unsigned *ret
     struct api *a = call->api;
 
     *ret_unrecorded = 0;
-    if (call->who.name[0] || (call->match.route->handle == login_post && status == 401))
+    if ((call->who.name[0] && status != 429) ||
+        (call->match.route->handle == login_post && status == 401))
         return true;
     if (!bucket_take(&a->unauthenticated, UNAUTHENTICATED_BURST, UNAUTHENTICATED_PER_SECOND,
                      time_monotonic_ms())) {
@@ -30,7 +31,7 @@ static char *make_result_text(int status, const json_t *body, unsigned n_unrecor
     const char *detail = json_string_value(json_object_get(body, "detail"));
 
     if (n_unrecorded > 0) {
-        return xasprintf("%d %s; %u earlier unauthenticated calls were not recorded", status,
+        return xasprintf("%d %s; %u earlier refused calls were not recorded", status,
                          detail ? detail : "", n_unrecorded);
     }
     return status < 400 ? xstrdup("ok") : xasprintf("%d %s", status, detail ? detail : "");

@@ -2,8 +2,8 @@
 
 /*
  * The audit trail of the API: one row for each answered call of a route with an action.
- * Unauthenticated calls are limited to a burst of 200 and then one row every 10 s, so that they
- * cannot fill the database.
+ * Calls without authentication, and those beyond a rate limit, are limited to a burst of 200 and
+ * then one row every 10 s, so that they cannot fill the database.
  */
 
 #include "server/api/call.h"

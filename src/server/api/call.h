@@ -23,9 +23,10 @@ struct api {
     struct list turns;           /* turn.c */
     struct http_server *http;
     struct downloads *downloads;
-    size_t n_log_viewers;          /* http_log_viewer.c */
-    size_t n_exports;              /* audit_export.c */
-    struct bucket unauthenticated; /* audit.c: limits the rows of unauthenticated calls */
+    size_t n_log_viewers; /* http_log_viewer.c */
+    size_t n_exports;     /* audit_export.c */
+    struct rate_limits *rate_limits;
+    struct bucket unauthenticated; /* audit.c: limits the rows of refused calls */
     unsigned n_unrecorded;
 };
 

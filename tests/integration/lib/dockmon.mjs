@@ -42,7 +42,8 @@ export class Server {
     this.process = new Process(
       command,
       [...args, '--listen', `${this.address}:${port}`, '--data-dir', this.dir, '--log-level', 'debug', ...this.args],
-      { env: { ...CLEAN_ENV, ...this.env }, name: 'dockmond' },
+      // Tests send more requests than people; limits.test.mjs has the limits.
+      { env: { ...CLEAN_ENV, DOCKMOND_RATE_LIMIT: '0', ...this.env }, name: 'dockmond' },
     );
     const line = await this.process.line(/listening on https?:\/\/\S+:\d+/);
     const [, url, scheme, portText] = /((https?):\/\/\S+:(\d+))/.exec(line);
