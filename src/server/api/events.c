@@ -140,7 +140,7 @@ static int read_range(struct api_call *call, struct api_job *job, struct error *
         {"hours",  0,             0, UINT64_C(24) * 365},
     };
     uint64_t limit = 0, offset = 0, hours = 0;
-    int64_t start_ms, end_ms;
+    int64_t start_ms = 0, end_ms = 0;
     int r;
 
     r = api_query_u64(call, &limits[0], &limit, err);
