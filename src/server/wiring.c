@@ -23,6 +23,7 @@
 #include "server/connections.h"
 #include "server/download/agent_files.h"
 #include "server/feed/sampling.h"
+#include "server/fleet/host_settings.h"
 #include "server/fleet/own_containers.h"
 #include "server/history/history.h"
 #include "server/logs/ws_endpoint.h"
@@ -75,9 +76,8 @@ static void free_queues(struct server *s)
 
 static int open_store(struct server *s, const struct config *config, struct error *err)
 {
-    int r;
+    int r = store_open(&s->store, config->data_dir, err);
 
-    r = store_open(&s->store, config->data_dir, err);
     if (r == 0)
         r = db_lock(s->store, config->data_dir, err);
     if (r == 0)
@@ -120,6 +120,8 @@ static int open_fleet(struct server *s, const struct config *config, struct erro
     r = hosts_each(s->store, load_host, s->fleet, err);
     if (r == 0)
         r = agents_each(s->store, load_agent, s->fleet, err);
+    if (r == 0)
+        r = host_settings_load(s->store, s->fleet, err);
     if (r == 0)
         r = list_keeper_load(s->store, s->fleet, err);
     return r < 0 ? error_wrap(err, r, "load hosts") : 0;
@@ -502,20 +504,19 @@ static void free_api(struct server *s)
 
 static int open_http(struct server *s, const struct config *config, struct error *err)
 {
-    int r;
+    int r = http_server_open(&s->http, s->loop,
+                             &(struct http_server_options){
+                                 .host = config->host,
+                                 .port = config->port,
+                                 .max_connections = connections_allow(config->max_connections),
+                                 .head_timeout_ms = HEAD_TIMEOUT_MS,
+                                 .handler = api_http_handler(),
+                                 .on_crowd = connections_on_crowd,
+                                 .owner = s->api,
+                                 .tls = s->tls ? tls_keeper_context(s->tls) : NULL,
+                             },
+                             err);
 
-    r = http_server_open(&s->http, s->loop,
-                         &(struct http_server_options){
-                             .host = config->host,
-                             .port = config->port,
-                             .max_connections = connections_allow(config->max_connections),
-                             .head_timeout_ms = HEAD_TIMEOUT_MS,
-                             .handler = api_http_handler(),
-                             .on_crowd = connections_on_crowd,
-                             .owner = s->api,
-                             .tls = s->tls ? tls_keeper_context(s->tls) : NULL,
-                         },
-                         err);
     if (r < 0)
         return r;
     api_set_server(s->api, s->http);
@@ -549,16 +550,15 @@ static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
 
 static int open_service(struct server *s, const struct config *config, struct error *err)
 {
-    int r;
+    int r = service_new(&s->service,
+                        &(struct service_options){
+                            .loop = s->loop,
+                            .env = (const char *const *)environ,
+                            .describe = describe,
+                            .owner = s,
+                        },
+                        err);
 
-    r = service_new(&s->service,
-                    &(struct service_options){
-                        .loop = s->loop,
-                        .env = (const char *const *)environ,
-                        .describe = describe,
-                        .owner = s,
-                    },
-                    err);
     if (r < 0)
         return r;
     s->listen_host = xstrdup(config->host);

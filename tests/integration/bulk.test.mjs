@@ -166,12 +166,57 @@ test('a batch of DockMon deletes containers and images, and refuses what is not 
   assert.deepEqual(images.items.map((x) => [x.status, x.container_name]), [['completed', 'batch-image:1'], ['failed', null]], JSON.stringify(images.items));
   assert.match(images.items[1].message, /No such image/);
 
-  for (const action of ['add-tags', 'remove-tags', 'set-auto-restart', 'set-auto-update', 'set-desired-state', 'check-updates', 'update-containers']) {
+  for (const action of ['set-auto-update', 'check-updates', 'update-containers']) {
     const job = await batch({ scope: 'container', action, ids: [short(c)], params: { tags: ['a'], enabled: true } });
     assert.deepEqual([job.action, job.status, job.error_items], [action, 'failed', 1]);
     assert.match(job.items[0].message, /on this server$/);
   }
+  for (const [action, params] of [['add-tags', { tags: 'a' }], ['set-auto-restart', {}], ['set-desired-state', { desired_state: 'up' }]])
+    await world.client.post('/api/batch', { scope: 'container', action, ids: [short(c)], params }, { status: 422 });
   const many = Array.from({ length: 101 }, () => short(c));
   for (const body of [{ scope: 'container', action: 'start', ids: many }, { scope: 'container', action: 'dance', ids: [short(c)] }, { scope: 'image', action: 'start', ids: [short(c)] }])
     await world.client.post('/api/batch', body, { status: 422 });
+});
+
+test('a batch of DockMon changes tags, auto-restart and desired state, also of a container that is created again', async () => {
+  const c = await engine.run('batch-settings');
+  await world.client.container(c.name);
+  const items = (action, params) => batch({ scope: 'container', action, ids: [short(c), `${world.host.id}:ffffffffffff`], params });
+  const shown = async () => {
+    const { tags, auto_restart, desired_state, web_ui_url } = await world.client.container(c.name);
+    return { tags, auto_restart, desired_state, web_ui_url };
+  };
+
+  const job = await items('add-tags', { tags: ['Prod', 'web', 'prod'] });
+  assert.deepEqual(job.items.map((x) => x.status), ['completed', 'failed']);
+  assert.match(job.items[1].message, /[Nn]o such container/);
+  assert.equal((await items('remove-tags', { tags: ['WEB'] })).success_items, 1);
+  assert.equal((await items('set-auto-restart', { enabled: true })).success_items, 1);
+  const again = await items('set-auto-restart', { enabled: true });
+  assert.deepEqual([again.skipped_items, again.items[0].message], [1, 'Auto-restart is already enabled']);
+  assert.equal((await items('set-desired-state', { desired_state: 'on_demand' })).success_items, 1);
+  assert.deepEqual(await shown(), { tags: ['prod'], auto_restart: true, desired_state: 'on_demand', web_ui_url: null });
+
+  // The routes of one container change the same rows.
+  const path = `/api/hosts/${world.host.id}/containers/${c.id.slice(0, 12)}`;
+  const ids = { host_id: world.host.id, container_id: c.id.slice(0, 12) };
+  assert.deepEqual(await world.client.call('PATCH', `${path}/tags`, { body: { ordered_tags: ['B', 'a', 'b'] } }), { tags: ['b', 'a'] });
+  assert.deepEqual(await world.client.call('PATCH', `${path}/tags`, { body: { tags_to_add: ['c'], tags_to_remove: ['A'] } }), { tags: ['b', 'c'] });
+  assert.deepEqual(await world.client.post(`${path}/auto-restart`, { container_name: c.name, enabled: false }), { ...ids, auto_restart: false });
+  const url = 'http://10.0.0.5:8080/x';
+  assert.deepEqual(await world.client.post(`${path}/desired-state`, { container_name: c.name, desired_state: 'should_run', web_ui_url: url }), { ...ids, desired_state: 'should_run', web_ui_url: url });
+  for (const [end, body] of [['desired-state', { desired_state: 'up' }], ['desired-state', { desired_state: 'should_run', web_ui_url: 'javascript:1' }], ['auto-restart', {}]])
+    await world.client.post(`${path}/${end}`, body, { status: 422 });
+  await world.client.call('PATCH', `${path}/tags`, { body: { tags: ['x'] }, status: 422 });
+  assert.deepEqual((await world.client.get('/api/tags/suggest?q=B')).tags, ['b']);
+
+  // A container that is created again, or renamed, has the settings of the one before.
+  const expected = { tags: ['b', 'c'], auto_restart: false, desired_state: 'should_run', web_ui_url: url };
+  await engine.docker('rm', '-f', c.name);
+  const next = await engine.run('batch-settings');
+  await eventually(async () => (await world.client.container(next.name)).full_id === next.id);
+  assert.deepEqual(await shown(), expected);
+  const renamed = `${c.name}-2`;
+  await engine.docker('rename', c.name, renamed);
+  await eventually(async () => (await world.client.get('/api/containers')).some((x) => x.name === renamed && x.web_ui_url === url && x.tags.join() === 'b,c'));
 });

@@ -9,6 +9,8 @@
 #include "proto/resource_args.h"
 #include "server/api/bulk.h"
 #include "server/api/handlers.h"
+#include "server/api/setting_change.h"
+#include "server/common/tag_list.h"
 #include "server/fleet/scope_view.h"
 
 #include <assert.h>
@@ -19,23 +21,22 @@
 #define MAX_ID     600 /* an id of a host, ':', and a container or image */
 #define MAX_ACTION 32
 
-#define NO_TAGS     "Tags of containers cannot be changed on this server"
-#define NO_SETTINGS "Settings of containers are not available on this server"
-#define NO_UPDATES  "Updates of containers are not available on this server"
+#define NO_UPDATES "Updates of containers are not available on this server"
+#define NO_SETTING CONTAINER_SETTING_KINDS
 
 static const struct batch_action actions[] = {
-    {"container", "start",             OPERATION_START,        NULL       },
-    {"container", "stop",              OPERATION_STOP,         NULL       },
-    {"container", "restart",           OPERATION_RESTART,      NULL       },
-    {"container", "delete-containers", OPERATION_REMOVE,       NULL       },
-    {"image",     "delete-images",     OPERATION_REMOVE_IMAGE, NULL       },
-    {"container", "add-tags",          OPERATION_NONE,         NO_TAGS    },
-    {"container", "remove-tags",       OPERATION_NONE,         NO_TAGS    },
-    {"container", "set-auto-restart",  OPERATION_NONE,         NO_SETTINGS},
-    {"container", "set-desired-state", OPERATION_NONE,         NO_SETTINGS},
-    {"container", "set-auto-update",   OPERATION_NONE,         NO_UPDATES },
-    {"container", "check-updates",     OPERATION_NONE,         NO_UPDATES },
-    {"container", "update-containers", OPERATION_NONE,         NO_UPDATES },
+    {"container", "start",             OPERATION_START,        NO_SETTING,              NULL      },
+    {"container", "stop",              OPERATION_STOP,         NO_SETTING,              NULL      },
+    {"container", "restart",           OPERATION_RESTART,      NO_SETTING,              NULL      },
+    {"container", "delete-containers", OPERATION_REMOVE,       NO_SETTING,              NULL      },
+    {"image",     "delete-images",     OPERATION_REMOVE_IMAGE, NO_SETTING,              NULL      },
+    {"container", "add-tags",          OPERATION_NONE,         CONTAINER_TAGS,          NULL      },
+    {"container", "remove-tags",       OPERATION_NONE,         CONTAINER_TAGS,          NULL      },
+    {"container", "set-auto-restart",  OPERATION_NONE,         CONTAINER_AUTO_RESTART,  NULL      },
+    {"container", "set-desired-state", OPERATION_NONE,         CONTAINER_DESIRED_STATE, NULL      },
+    {"container", "set-auto-update",   OPERATION_NONE,         NO_SETTING,              NO_UPDATES},
+    {"container", "check-updates",     OPERATION_NONE,         NO_SETTING,              NO_UPDATES},
+    {"container", "update-containers", OPERATION_NONE,         NO_SETTING,              NO_UPDATES},
 };
 
 static int find_action(const json_t *body, const struct batch_action **ret, struct error *err)
@@ -74,6 +75,40 @@ static int check_names(const json_t *names, struct error *err)
     return 0;
 }
 
+/* Reads the change of a setting (setting_change.h) from the parameters. */
+static int read_setting(const json_t *params,
+                        const struct batch_action *action,
+                        struct bulk_job *job,
+                        struct error *err)
+{
+    const char *param = action->setting == CONTAINER_TAGS           ? "tags"
+                        : action->setting == CONTAINER_AUTO_RESTART ? "enabled"
+                                                                    : "desired_state";
+    const char *member = param, *state = NULL;
+    const json_t *value = json_object_get(params, param);
+    json_t *change;
+    int r = 0;
+
+    if (action->setting == CONTAINER_TAGS) {
+        member = str_eq(action->name, "add-tags") ? "add" : "remove";
+        r = tag_list_check(value, err);
+    } else if (action->setting == CONTAINER_DESIRED_STATE) {
+        r = api_body_string(params, param, MAX_ACTION, &state, err);
+        if (r == 0 && !setting_is_desired_state(state)) {
+            r = error_set(err, -EDOM,
+                          "`desired_state` must be should_run, on_demand or unspecified");
+        }
+    } else if (!json_is_boolean(value)) {
+        r = error_set(err, -EDOM, "`enabled` must be true or false");
+    }
+    if (r < 0)
+        return r;
+    change = json_object();
+    json_text_set(change, member, json_incref((json_t *)(uintptr_t)value));
+    bulk_job_set_payload(job, change, 0);
+    return 0;
+}
+
 /* DockMon's names of the options, for bulk_read_options(). */
 static int read_params(const json_t *body,
                        const struct batch_action *action,
@@ -95,6 +130,8 @@ static int read_params(const json_t *body,
         r = api_body_bool(params, "remove_volumes", false, &with_volumes, err);
     if (r < 0 || action->refusal)
         return r;
+    if (action->setting != NO_SETTING)
+        return read_setting(params, action, job, err);
     if (is_image) {
         bulk_job_set_payload(job, json_pack("{s:b}", "force", is_forced), 0);
         return 0;

@@ -117,13 +117,26 @@ static void set_state(struct bulk_item *item, enum item_state state)
     publish(job, "batch_job_update", bulk_job_news(job));
 }
 
-static void record(const struct bulk_item *item, const struct fleet_host *h, uint64_t took_ms)
+static const char *get_action(const struct bulk_job *job)
+{
+    if (job->operation == OPERATION_REMOVE_IMAGE)
+        return "image_delete";
+    return bulk_is_setting(job) ? container_setting_kind_name(job->batch->setting)
+                                : operation_spec(job->operation)->name;
+}
+
+static const char *get_name(const struct bulk_item *item)
+{
+    return item->name ? item->name : item->container_id;
+}
+
+static void record_to_events(const struct bulk_item *item,
+                             const struct fleet_host *h,
+                             uint64_t took_ms)
 {
     const struct bulk_job *job = item->job;
-    const struct api *api = job->bulk->api;
-    const char *name = item->name ? item->name : item->container_id;
+    const char *name = get_name(item), *action = get_action(job);
     bool is_image = job->operation == OPERATION_REMOVE_IMAGE;
-    const char *action = is_image ? "image_delete" : operation_spec(job->operation)->name;
     const struct event event = {
         .at_ms = time_utc_ms(),
         .category = xstrdup(is_image ? "host" : "container"),
@@ -139,16 +152,29 @@ static void record(const struct bulk_item *item, const struct fleet_host *h, uin
         .correlation_id = xstrdup(job->id),
         .details = record_details(took_ms),
     };
+
+    record_event(job->bulk->api->o.fleet, job->bulk->api->o.store, job->bulk->api->o.store_jobs,
+                 &event);
+}
+
+/* A setting is not a change of the container: it is only in the audit log. */
+static void record(const struct bulk_item *item, const struct fleet_host *h, uint64_t took_ms)
+{
+    const struct bulk_job *job = item->job;
+    const struct api *api = job->bulk->api;
+    const char *action = get_action(job);
+    bool is_image = job->operation == OPERATION_REMOVE_IMAGE;
     const struct audit_entry entry = {
-        .at_ms = event.at_ms,
+        .at_ms = time_utc_ms(),
         .who = xstrdup(job->who.name),
         .peer = xstrdup(job->peer),
         .action = is_image ? xstrdup(action) : xasprintf("container_%s", action),
-        .target = xasprintf("%s/%s", h ? h->row.name : item->host_id, name),
+        .target = xasprintf("%s/%s", h ? h->row.name : item->host_id, get_name(item)),
         .result = item->error ? xstrdup(item->error) : xstrdup("ok"),
     };
 
-    record_event(api->o.fleet, api->o.store, api->o.store_jobs, &event);
+    if (!bulk_is_setting(job))
+        record_to_events(item, h, took_ms);
     audit_add(api->o.store, api->o.store_jobs, &entry);
 }
 
@@ -244,6 +270,8 @@ static enum error_code find_fault(const struct bulk_item *item, const struct fle
         return CODE_NO_SUCH_HOST;
     if (job->operation == OPERATION_REMOVE_IMAGE && !scope_allows_whole_host(&job->who.scope, h))
         return CODE_OUT_OF_SCOPE;
+    if (bulk_is_setting(job))
+        return CODE_NONE;
     return h->agent.id && h->is_online ? CODE_NONE : CODE_HOST_OFFLINE;
 }
 
@@ -253,6 +281,8 @@ static const char *find_note(const struct bulk_item *item, const struct fleet_ho
     const struct bulk_job *job = item->job;
     struct fleet_container *c;
 
+    if (bulk_is_setting(job))
+        return bulk_setting_find_note(item, h);
     if (!job->batch || (job->operation != OPERATION_START && job->operation != OPERATION_STOP) ||
         fleet_find_container(h, item->container_id, &c) < 0 ||
         !scope_allows_container(&job->who.scope, h, c))
@@ -299,6 +329,10 @@ static void start_item(struct bulk_item *item)
     set_state(item, ITEM_RUNNING);
     if (job->operation == OPERATION_REMOVE_IMAGE) {
         bulk_image_remove(b->api, h, item, on_image_done);
+        return;
+    }
+    if (bulk_is_setting(job)) {
+        bulk_setting_change(b->api, h, item, on_image_done);
         return;
     }
     change_start(&(struct change_options){.api = b->api,

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "proto/operation.h"
 #include "server/auth/auth.h"
+#include "server/store/container_settings.h"
 #include <jansson.h>
 
 struct api;
@@ -37,6 +38,8 @@ bool bulk_has_room(struct bulk *b);
 struct batch_action {
     const char *scope, *name;
     enum operation_id operation;
+    /* With OPERATION_NONE: the setting that it changes; CONTAINER_SETTING_KINDS: none. */
+    enum container_setting_kind setting;
     const char *refusal; /* the error of each item when this server does not have the action */
 };
 

@@ -64,6 +64,17 @@ void bulk_image_remove(struct api *api,
                        const struct fleet_host *h,
                        struct bulk_item *item,
                        bulk_image_fn done);
+/*
+ * Changes a setting of the container of the item, also on a host that is offline. As above, but
+ * `done` may run before the return. Returns why the item is skipped, or NULL.
+ */
+const char *bulk_setting_find_note(const struct bulk_item *item, const struct fleet_host *h);
+void bulk_setting_change(struct api *api,
+                         const struct fleet_host *h,
+                         struct bulk_item *item,
+                         bulk_image_fn done);
+/* True: the item changes a setting. */
+bool bulk_is_setting(const struct bulk_job *job);
 /* The item for the feed: the members of both shapes. */
 json_t *bulk_item_news(const struct bulk_item *item);
 /* The same of the job. */

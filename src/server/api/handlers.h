@@ -92,6 +92,11 @@ void metrics_get(struct api_call *call);
 /* operations.c: the operation of the route, on a container */
 void container_operate(struct api_call *call);
 
+/* container_settings.c */
+void container_tags_patch(struct api_call *call);
+void container_auto_restart_post(struct api_call *call);
+void container_desired_state_post(struct api_call *call);
+
 /* bulk_routes.c */
 void bulk_create(struct api_call *call);
 void bulk_get(struct api_call *call);

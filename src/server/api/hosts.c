@@ -10,6 +10,7 @@
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
 #include "server/common/host_name.h"
+#include "server/common/tag_list.h"
 #include "server/feed/feed.h"
 #include "server/view/fleet_json.h"
 #include "server/view/json_values.h"
@@ -20,8 +21,6 @@
 
 #define MAX_NAME        255
 #define MAX_DESCRIPTION 1000
-#define MAX_TAGS        50
-#define MAX_TAG         64
 
 void hosts_list(struct api_call *call)
 {
@@ -102,43 +101,6 @@ static void update_done(struct api_job *job)
     }
 }
 
-static int read_tags(const json_t *tags, struct error *err)
-{
-    size_t i;
-    const json_t *v;
-
-    if (!json_is_array(tags) || json_array_size(tags) > MAX_TAGS)
-        return error_set(err, -EDOM, "`tags` must be a list of at most %d tags", MAX_TAGS);
-    json_array_foreach((json_t *)(uintptr_t)tags, i, v)
-    {
-        if (!json_is_string(v) || json_string_length(v) == 0 || json_string_length(v) > MAX_TAG)
-            return error_set(err, -EDOM, "a tag must be a string of 1 to %d bytes", MAX_TAG);
-    }
-    return 0;
-}
-
-static bool has_tag(const json_t *tags, const char *tag)
-{
-    for (size_t i = 0; i < json_array_size(tags); i++) {
-        if (str_eq(json_string_value(json_array_get(tags, i)), tag))
-            return true;
-    }
-    return false;
-}
-
-/* Appends the tags in lower case, each of them once, without those of `except`. */
-static void add_tags(json_t *to, const json_t *tags, const json_t *except)
-{
-    for (size_t i = 0; i < json_array_size(tags); i++) {
-        _cleanup_free_ char *tag = xstrdup(json_string_value(json_array_get(tags, i)));
-
-        for (char *p = tag; *p; p++)
-            *p = (char)(*p >= 'A' && *p <= 'Z' ? *p | 0x20 : *p);
-        if (!has_tag(except, tag) && !has_tag(to, tag))
-            (void)json_array_append_new(to, json_text_str(tag));
-    }
-}
-
 /*
  * Copies the optional members name, description and tags of a PUT into the job's arguments. An
  * empty list keeps the tags: DockMon's web UI sends one with every change of a host. PATCH of the
@@ -164,11 +126,11 @@ static int read_put(const json_t *body, struct api_job *job, struct error *err)
             job->args[2] = xstrdup(text);
     }
     if (r == 0 && tags && !json_is_null(tags)) {
-        r = read_tags(tags, err);
+        r = tag_list_check(tags, err);
         if (r == 0 && json_array_size(tags) > 0) {
             json_t *list = json_array();
 
-            add_tags(list, tags, NULL);
+            tag_list_add(list, tags, NULL);
             job->args[3] = json_dumps(list, JSON_COMPACT);
             json_decref(list);
         }
@@ -204,18 +166,6 @@ void hosts_put(struct api_call *call)
     api_job_start(job);
 }
 
-/* Returns the tags `now` without `remove` and with `add`. */
-static json_t *merge_tags(const json_t *now, const json_t *add, const json_t *remove)
-{
-    json_t *next = json_array(), *except = json_array();
-
-    add_tags(except, remove, NULL);
-    add_tags(next, now, except);
-    add_tags(next, add, NULL);
-    json_decref(except);
-    return next;
-}
-
 /* Merges into the row and not into the live model, so that concurrent changes are not lost. */
 static int tags_work(struct api_job *job)
 {
@@ -229,8 +179,8 @@ static int tags_work(struct api_job *job)
     if (r == 0) {
         /* A list of all tags in their order replaces those of the row. */
         now = json_value_column(job->args[6] ? job->args[6] : row.tags, json_array());
-        next = merge_tags(now, add, remove);
-        r = read_tags(next, &job->err); /* the result may have too many tags */
+        next = tag_list_merge(now, add, remove);
+        r = tag_list_check(next, &job->err); /* the result may have too many tags */
         job->args[3] = json_dumps(next, JSON_COMPACT);
         json_decref(now);
         json_decref(next);
@@ -280,8 +230,8 @@ void hosts_tags_patch(struct api_call *call)
     add = json_object_get(body, "tags_to_add");
     remove = json_object_get(body, "tags_to_remove");
     ordered = json_object_get(body, "ordered_tags");
-    if ((add && read_tags(add, &err) < 0) || (remove && read_tags(remove, &err) < 0) ||
-        (ordered && read_tags(ordered, &err) < 0)) {
+    if ((add && tag_list_check(add, &err) < 0) || (remove && tag_list_check(remove, &err) < 0) ||
+        (ordered && tag_list_check(ordered, &err) < 0)) {
         api_fail_error(call, &err);
         return;
     }

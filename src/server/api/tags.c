@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
+#include "server/fleet/host_settings.h"
 #include "server/fleet/scope_view.h"
 #include "server/view/container_json.h"
 #include "server/view/json_values.h"
@@ -29,27 +30,36 @@ static void suggest(struct suggestion *s, const char *tag)
         (void)set_add(&s->found, tag);
 }
 
-static void suggest_all(struct suggestion *s, json_t *tags /* takes ownership */)
+static void suggest_all(struct suggestion *s, const json_t *tags)
 {
     for (size_t i = 0; i < json_array_size(tags); i++)
         suggest(s, json_string_value(json_array_get(tags, i)));
-    json_decref(tags);
 }
 
 static void suggest_of_host(struct suggestion *s, const struct fleet_host *h)
 {
-    suggest_all(s, json_value_column(h->row.tags, json_array()));
+    json_auto_t *tags = json_value_column(h->row.tags, json_array());
+
+    suggest_all(s, tags);
 }
 
 static void suggest_of_containers(struct suggestion *s,
                                   const struct fleet_host *h,
-                                  const struct scope_view *view)
+                                  const struct scope_view *view,
+                                  bool with_derived)
 {
     map_foreach(&h->containers, e) {
         const struct fleet_container *c = e->value;
+        json_auto_t *tags = NULL;
 
-        if (scope_view_container(view, c))
-            suggest_all(s, container_tags(c));
+        if (!scope_view_container(view, c))
+            continue;
+        if (!with_derived) {
+            suggest_all(s, host_settings_find(h, c, CONTAINER_TAGS));
+            continue;
+        }
+        tags = container_tags(h, c);
+        suggest_all(s, tags);
     }
 }
 
@@ -71,7 +81,7 @@ static json_t *sort_found(const struct suggestion *s, size_t limit)
     return tags;
 }
 
-static void reply(struct api_call *call, bool with_containers)
+static void reply(struct api_call *call, bool with_containers, bool with_derived)
 {
     static const struct api_number number = {"limit", DEFAULT_LIMIT, 1, MAX_LIMIT};
     _cleanup_free_ char *text = api_query(call, "q");
@@ -92,7 +102,7 @@ static void reply(struct api_call *call, bool with_containers)
             continue;
         suggest_of_host(&s, h);
         if (with_containers)
-            suggest_of_containers(&s, h, &view);
+            suggest_of_containers(&s, h, &view, with_derived);
     }
     api_reply(call, 200, json_pack("{s:o}", "tags", sort_found(&s, (size_t)limit)));
     set_done(&s.found);
@@ -100,10 +110,10 @@ static void reply(struct api_call *call, bool with_containers)
 
 void host_tags_suggest(struct api_call *call)
 {
-    reply(call, false);
+    reply(call, false, false);
 }
 
-/* Tags of containers are derived from their labels. */
+/* With tags of containers that users have set; if wanted, also with those derived from labels. */
 void tags_suggest(struct api_call *call)
 {
     struct error err = ERROR_INIT;
@@ -113,5 +123,5 @@ void tags_suggest(struct api_call *call)
         api_fail_error(call, &err);
         return;
     }
-    reply(call, with_derived);
+    reply(call, true, with_derived);
 }

@@ -75,7 +75,7 @@ void frame_add_container(struct frame *f,
         container_host_write(&f->host, h);
         f->host_of = h;
     }
-    container_write(begin_element(f, FRAME_CONTAINERS), &f->host, c, h->is_online, with_secrets);
+    container_write(begin_element(f, FRAME_CONTAINERS), &f->host, c, h, with_secrets);
 }
 
 /* Ids have no characters that JSON escapes. */

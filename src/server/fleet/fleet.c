@@ -12,6 +12,7 @@
 #include "proto/container.h"
 #include "proto/json_text.h"
 #include "server/fleet/element.h"
+#include "server/fleet/host_settings.h"
 
 #define MAX_REMOVED_HOSTS 1000 /* remembered for the feed */
 #define MAX_NET_RATE      1e11 /* bytes per second; a higher rate is a jump of a counter */
@@ -40,6 +41,7 @@ static void container_free(struct fleet_container *c)
     free(c->image);
     free(c->shown.text);
     free(c->secrets.text);
+    free(c->settings.text);
     free(c);
 }
 DEFINE_CLEANUP(struct fleet_container *, container_free);
@@ -60,6 +62,7 @@ static void fleet_host_free(struct fleet_host *h)
     free(h->named.text);
     json_decref(h->stats_source);
     json_decref(h->migration_candidates);
+    host_settings_free(h->settings);
     host_done(&h->row);
     agent_done(&h->agent);
     free(h);

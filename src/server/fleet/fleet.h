@@ -92,6 +92,8 @@ struct fleet_text {
 #define FLEET_MAX_LABEL       ((size_t)4 << 10)  /* of a value; longer ones are cut */
 #define FLEET_MAX_LABEL_BYTES ((size_t)64 << 10) /* of a container; further ones are left out */
 
+struct host_settings;
+
 struct fleet_cost {
     size_t used, max;
 };
@@ -109,10 +111,10 @@ struct fleet_container {
     char *image;                               /* of the element; "": it has none */
     struct fleet_condition condition;
     struct fleet_sample sample;
-    uint64_t own_sample_version;      /* the host's samples_version with this sample */
-    uint64_t version;                 /* the host's containers_version with its last change */
-    size_t cost;                      /* bytes that count towards the limits above */
-    struct fleet_text shown, secrets; /* see server/view/container_json.h; freed here */
+    uint64_t own_sample_version; /* the host's samples_version with this sample */
+    uint64_t version;            /* the host's containers_version with its last change */
+    size_t cost;                 /* bytes that count towards the limits above */
+    struct fleet_text shown, secrets, settings; /* see server/view/container_json.h */
     bool is_cut;  /* parts of it were shortened or left out, and it was logged */
     bool is_seen; /* used by fleet_apply_snapshot() */
 };
@@ -153,9 +155,10 @@ struct fleet_host {
     struct strings removed;    /* ids of containers removed since fleet_forget_removed() */
     bool is_removed_cut;       /* more were removed than are remembered */
     struct fleet_sample sample;
-    double net_counted;           /* bytes, of an agent that sends only a rate */
-    json_t *stats_source;         /* see fleet_take_stats_source(); NULL: unknown */
-    json_t *migration_candidates; /* [{"host_id", "host_name"}], or NULL */
+    double net_counted;             /* bytes, of an agent that sends only a rate */
+    json_t *stats_source;           /* see fleet_take_stats_source(); NULL: unknown */
+    struct host_settings *settings; /* see host_settings.h; NULL: none */
+    json_t *migration_candidates;   /* [{"host_id", "host_name"}], or NULL */
 };
 
 struct fleet;

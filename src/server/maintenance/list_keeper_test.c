@@ -136,11 +136,13 @@ static void run_until(struct bench *b, const char *text)
 static char *shown(struct fleet_host *h, const char *ref)
 {
     struct buf host = BUF_INIT(4096), text = BUF_INIT(1 << 20);
+    struct fleet_host online = *h;
     struct fleet_container *c;
 
+    online.is_online = true;
     assert_int_equal(fleet_find_container(h, ref, &c), 0);
     container_host_write(&host, h);
-    container_write(&text, &host, c, true, false);
+    container_write(&text, &host, c, &online, false);
     buf_done(&host);
     return buf_take(&text);
 }

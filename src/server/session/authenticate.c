@@ -13,6 +13,7 @@
 #include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "proto/known_texts.h"
+#include "server/fleet/host_settings.h"
 
 /*
  * The store job of a registration. It holds the session's key: the session may end before the
@@ -107,9 +108,10 @@ static void adopt_without_session(struct sessions *s, const struct registration 
 
     if (r->is_replaced)
         sessions_close_agent(s, r->agent.id, "Agent replaced");
+    h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
+    host_settings_move(s->o.fleet, r->migrated_id, h);
     if (r->migrated_id)
         fleet_drop_host(s->o.fleet, r->migrated_id);
-    h = fleet_put_host(s->o.fleet, &r->host, &r->agent);
     if (r->candidates)
         fleet_set_candidates(h, r->candidates);
     fleet_notify_host(s->o.fleet, h);

@@ -107,7 +107,7 @@ static void batch_done(void *job)
     while (!list_empty(&b->items)) {
         it = take_item(&b->items);
         if (b->code == 0 && it->event.id > 0 && in->on_event)
-            in->on_event(in->owner, &it->event);
+            in->on_event(in->owner, &it->event, it->old_name);
         item_free(it);
     }
     free(b);

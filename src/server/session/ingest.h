@@ -33,7 +33,8 @@
 
 struct ingest;
 
-typedef void (*ingest_event_fn)(void *owner, const struct event *e);
+/* `old_name` of a container that the event says was renamed, or NULL. */
+typedef void (*ingest_event_fn)(void *owner, const struct event *e, const char *old_name);
 
 struct ingest *ingest_new(struct loop *loop,
                           struct job_queue *jobs,

@@ -34,7 +34,7 @@ struct fixture {
     unsigned n_events;
 };
 
-static void on_event(void *owner, const struct event *e)
+static void on_event(void *owner, const struct event *e, const char *old_name _unused_)
 {
     struct fixture *f = owner;
 

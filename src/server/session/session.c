@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/known_texts.h"
+#include "server/fleet/host_settings.h"
 #include "server/session/agent_token.h"
 #include "server/session/host_events.h"
 
@@ -71,10 +72,12 @@ void session_touch(struct session *se)
     ingest_seen(se->owner->ingest, se->agent_id, h->seen_at_ms);
 }
 
-static void on_event_stored(void *owner, const struct event *e)
+static void on_event_stored(void *owner, const struct event *e, const char *old_name)
 {
     const struct sessions *s = owner;
 
+    if (old_name)
+        host_settings_rename(s->o.fleet, e->host_id, old_name, e->container_name);
     fleet_notify_event(s->o.fleet, e);
 }
 
@@ -281,6 +284,7 @@ void session_register(struct session *se, const struct registration *r)
     record->session = se;
     session_expect_samples(se, record);
     str_copy(record->host_id, sizeof(record->host_id), se->host_id);
+    host_settings_move(s->o.fleet, r->migrated_id, h);
     if (r->migrated_id)
         fleet_drop_host(s->o.fleet, r->migrated_id);
     if (r->candidates)
@@ -565,6 +569,7 @@ void sessions_on_migrated(struct sessions *s, const struct migration_result *m)
     size_t i;
     json_t *candidate, *left;
 
+    host_settings_move(s->o.fleet, m->source_host_id, h);
     fleet_drop_host(s->o.fleet, m->source_host_id);
     if (!h)
         return;

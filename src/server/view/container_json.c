@@ -4,6 +4,8 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
+#include "server/common/tag_list.h"
+#include "server/fleet/host_settings.h"
 #include "server/fleet/staleness.h"
 #include "server/rights/secret_fields.h"
 #include "server/view/json_values.h"
@@ -126,11 +128,11 @@ static void append_tag(json_t *tags, const char *prefix, const char *value)
         (void)json_array_append_new(tags, json_text_str(tag));
 }
 
-json_t *container_tags(const struct fleet_container *c)
+json_t *container_derived_tags(const struct fleet_container *c)
 {
     const json_t *labels = c->labels;
     _cleanup_free_ char *own = xstrdup(get_text(labels, "dockmon.tag"));
-    json_t *tags = json_array();
+    json_t *tags = json_array(), *unique;
     char *rest = own;
 
     append_tag(tags, "compose:", get_text(labels, COMPOSE_PROJECT));
@@ -140,6 +142,17 @@ json_t *container_tags(const struct fleet_container *c)
 
         append_tag(tags, "", str_trim(tag));
     }
+    unique = tag_list_merge(tags, NULL, NULL);
+    json_decref(tags);
+    return unique;
+}
+
+json_t *container_tags(const struct fleet_host *h, const struct fleet_container *c)
+{
+    json_t *derived = container_derived_tags(c);
+    json_t *tags = tag_list_merge(host_settings_find(h, c, CONTAINER_TAGS), derived, NULL);
+
+    json_decref(derived);
     return tags;
 }
 
@@ -242,10 +255,6 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "image_id", json_value_string(get_text(raw, "ImageID")));
     (void)json_object_set_new(o, "created", json_value_time(c->created_s * 1000));
     (void)json_object_set_new(o, "started_at", json_value_string(get_text(raw, "StartedAt")));
-    (void)json_object_set_new(o, "auto_restart", json_false());
-    (void)json_object_set_new(o, "restart_attempts", json_integer(0));
-    (void)json_object_set_new(o, "desired_state", json_string("unspecified"));
-    (void)json_object_set_new(o, "web_ui_url", json_null());
     (void)json_object_set_new(o, "ports", make_ports_json(raw));
     (void)json_object_set_new(o, "ports_raw", copy_or(raw, "Ports", json_array()));
     (void)json_object_set_new(o, "restart_policy", json_value_string(policy));
@@ -257,7 +266,6 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
                               json_value_string(get_text(c->labels, COMPOSE_PROJECT)));
     (void)json_object_set_new(o, "compose_service",
                               json_value_string(get_text(c->labels, COMPOSE_SERVICE)));
-    (void)json_object_set_new(o, "tags", container_tags(c));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
     set_addresses(o, raw);
     return o;
@@ -306,6 +314,27 @@ void container_encode(struct fleet_container *c)
     fleet_container_forget_element(c);
 }
 
+/* Creates the text of what users have set, unless the container has it. */
+static void encode_settings(const struct fleet_host *h, struct fleet_container *c)
+{
+    const json_t *restart, *desired, *url;
+    const char *state;
+
+    if (c->settings.text)
+        return;
+    restart = host_settings_find(h, c, CONTAINER_AUTO_RESTART);
+    desired = host_settings_find(h, c, CONTAINER_DESIRED_STATE);
+    url = host_settings_find(h, c, CONTAINER_WEB_UI_URL);
+    state = get_text(desired, "desired_state");
+    json_open_text(&c->settings,
+                   json_pack("{s:b, s:i, s:o, s:o, s:o}", "auto_restart",
+                             json_is_true(json_object_get(restart, "enabled")), "restart_attempts",
+                             0, "desired_state", json_text_str(state ? state : "unspecified"),
+                             "web_ui_url", json_value_string(get_text(url, "url")), "tags",
+                             container_tags(h, c)));
+    c->settings.text[0] = ','; /* it continues an open object */
+}
+
 /*
  * Appends the state, which is unknown while the host is offline. As in DockMon, the status of a
  * container that was never started is exited. The names of states need no escapes.
@@ -332,14 +361,16 @@ bool container_secrets_are_visible(enum role role)
 void container_write(struct buf *out,
                      const struct buf *host,
                      struct fleet_container *c,
-                     bool is_online,
+                     const struct fleet_host *h,
                      bool with_secrets)
 {
     static const char hidden[] = ",\"command\":null,\"env\":null";
 
     container_encode(c);
     append(out, c->shown.text, c->shown.size);
-    write_state(out, c, is_online);
+    encode_settings(h, c);
+    append(out, c->settings.text, c->settings.size);
+    write_state(out, c, h->is_online);
     append(out, host->data, host->size);
     append(out, with_secrets ? c->secrets.text : hidden,
            with_secrets ? c->secrets.size : strlen(hidden));

@@ -26,7 +26,9 @@ void host_sample_write(struct buf *out,
                        const char *bytes_key,
                        const struct fleet_sample *s);
 /* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
-json_t *container_tags(const struct fleet_container *c) _nodiscard_;
+json_t *container_derived_tags(const struct fleet_container *c) _nodiscard_;
+/* Returns the tags that users have set, in their order, and then the derived ones. */
+json_t *container_tags(const struct fleet_host *h, const struct fleet_container *c) _nodiscard_;
 /* Returns whether the role may read all secrets of the list (rights/secret_fields.h). */
 bool container_secrets_are_visible(enum role role);
 /* Appends the members that are the same for all containers of the host; written once per list. */
@@ -44,5 +46,5 @@ void container_encode(struct fleet_container *c);
 void container_write(struct buf *out,
                      const struct buf *host, /* from container_host_write() */
                      struct fleet_container *c,
-                     bool is_online, /* the host; if not, the state is shown as unknown */
+                     const struct fleet_host *h, /* if offline, the state is shown as unknown */
                      bool with_secrets);

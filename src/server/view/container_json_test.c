@@ -62,7 +62,7 @@ static json_t *written(struct fixture *f, bool with_secrets)
     json_t *o;
 
     container_host_write(&host, f->host);
-    container_write(&text, &host, f->container, f->host->is_online, with_secrets);
+    container_write(&text, &host, f->container, f->host, with_secrets);
     o = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(o);
     buf_done(&host);

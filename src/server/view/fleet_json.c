@@ -204,7 +204,7 @@ static void append_host(struct array *a, struct fleet_host *h)
 
         if (a->out->data[before - 1] != '[')
             append_text(a->out, ",");
-        container_write(a->out, &host, list[i], h->is_online, a->of->with_secrets);
+        container_write(a->out, &host, list[i], h, a->of->with_secrets);
         a->is_full = a->of->max && a->out->size - a->begin > a->of->max;
         if (a->is_full || (a->of->max_container && a->out->size - before > a->of->max_container))
             buf_truncate(a->out, before);
