@@ -149,7 +149,7 @@ void container_logs(struct api_call *call)
     struct error err = ERROR_INIT;
     struct api_target target;
     json_t *payload;
-    uint64_t tail;
+    uint64_t tail = 0;
     bool follows, has_details = false, has_options;
 
     if (read_tail(call, &tail, &err) < 0 ||

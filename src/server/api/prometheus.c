@@ -182,8 +182,11 @@ static bool get_sampled(const struct exposition *e,
     if (!series || series->at_ms < e->now_ms - NEW_MS || series->values[metric] == METRIC_NONE)
         return false;
     *ret = (double)series->values[metric] * f->factor;
-    if (f->metric == BOOTED_AT)
-        *ret = (double)(series->at_ms / 1000) - *ret;
+    if (f->metric == BOOTED_AT) {
+        int64_t sampled_s = series->at_ms / 1000;
+
+        *ret = (double)sampled_s - *ret;
+    }
     return true;
 }
 
@@ -207,9 +210,14 @@ static bool get_value(const struct exposition *e,
     }
     if (!h->is_online) /* the last list of an offline host is outdated */
         return false;
+    if (f->metric == CIRCUIT) {
+        *ret = is_circuit_open(e, h);
+        return true;
+    }
+    if (!c)
+        return get_sampled(e, f, h, NULL, ret);
     switch (f->metric) {
     case STATE: *ret = str_eq(c->state, "running"); return true;
-    case CIRCUIT: *ret = is_circuit_open(e, h); return true;
     case STATE_NAME: *ret = 1; return true;
     case HEALTH: return get_known(c->condition.health, ret);
     case EXIT_CODE: return get_known(c->condition.exit_code, ret);

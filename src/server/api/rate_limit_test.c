@@ -9,7 +9,7 @@
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
-#define S 1000
+#define S UINT64_C(1000)
 
 static unsigned wait_s;
 static bool is_first;

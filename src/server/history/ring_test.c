@@ -107,7 +107,7 @@ static void test_newest_rows_are_read(void **state)
 
     (void)state;
     for (int i = 0; i < 600; i++) {
-        struct ring_row row = row_at(START + i * 1000, i * 12345);
+        struct ring_row row = row_at(START + (int64_t)i * 1000, (int64_t)i * 12345);
 
         assert_true(ring_add(&ring, &pool, &row));
     }
@@ -121,7 +121,7 @@ static void test_newest_rows_are_read(void **state)
         while (ring_read_next(&reader, &row))
             n_read++;
         assert_int_equal(n_read, n_rows);
-        assert_int_equal(row.at_ms, START + 599 * 1000);
+        assert_int_equal(row.at_ms, START + INT64_C(599) * 1000);
     }
     ring_done(&ring, &pool);
 }

@@ -5,6 +5,7 @@
 #include "server/sqlite/db_internal.h"
 #include "server/sqlite/query.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -61,6 +62,7 @@ int foreign_file_open(struct db **ret, const char *path, struct error *err)
         r = db_open_unchanged(&d, path, err);
     if (r < 0)
         return r;
+    assert(d);
     (void)sqlite3_limit(d->handle, SQLITE_LIMIT_LENGTH, MAX_VALUE);
     (void)sqlite3_db_config(d->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(d->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);

@@ -47,7 +47,7 @@ struct foreign_query {
     int64_t max;
 };
 int foreign_file_each(struct db *d,
-                      const struct foreign_query *q,
+                      const struct foreign_query *query,
                       foreign_row_fn fn,
                       void *arg,
                       struct error *err) _nodiscard_;
