@@ -58,6 +58,7 @@ async function play(request) {
 }
 
 before(async () => {
+  await eventually(() => world.host, { timeout: 60000, what: 'the world' }); // hooks of a file run side by side
   const c = await world.listed('compat', 'while sleep 1; do echo tick; done', ['-l', 'dockmon.tag=lab']);
   const admin = await world.server.adminSession(PASSWORD);
   const key = await world.server.client('admin');

@@ -409,7 +409,8 @@ test('the limits of query parameters agree with the file', async () => {
       const values = at({ image: 'x', network: 'x', volume: 'x', correlation: 'x' });
       const bad = [];
       if (schema.type === 'boolean') bad.push('maybe');
-      if (schema.type === 'integer') bad.push('x', '-1', schema.maximum + 1);
+      if (schema.type === 'integer') bad.push('x');
+      if (schema.type === 'integer' && !/the nearest number/.test(description)) bad.push('-1', schema.maximum + 1);
       if (schema.minimum > 0) bad.push(schema.minimum - 1);
       if (/^(since|until|from|to|start_date|end_date)$/.test(name)) bad.push('yesterday');
       for (const v of bad) await api.call(clients.admin, o.operationId, { values, query: `${name}=${v}${/^with follow/.test(description) ? '&follow=true' : ''}`, status: 422 });
