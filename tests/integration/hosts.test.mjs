@@ -207,7 +207,10 @@ test('the API describes an agent', async () => {
   assert.equal(byHost.version, '1.1.2');
   assert.equal(byHost.capabilities.container_operations, true);
   assert.equal(byHost.stats, null); // this agent has not reported the source of its statistics
-  for (const key of ['update_available', 'latest_version', 'is_container_mode', 'last_seen_at']) assert.ok(key in byHost, key);
+  assert.deepEqual([byHost.update_available, byHost.latest_version], [false, null]); // no program for arm64 is offered
+  assert.equal(byHost.is_container_mode, false); // DockMon's agents say whether they can update themselves
+  assert.ok(Date.parse(byHost.last_seen_at));
+  assert.equal((await hostOf(a.hostId)).security_status, 'secure');
   await client.get(`/api/hosts/${UNKNOWN}/agent`, { status: 404 });
   assert.ok(!JSON.stringify([list, byHost, await client.get('/api/hosts')]).includes(a.permanentToken), 'the token is in no answer');
 });

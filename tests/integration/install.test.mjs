@@ -106,7 +106,9 @@ test('the line installs, verifies, joins with a token of one use, says what it d
   assert.match(first.stdout, /systemd does not run here/);
   assert.match(first.stdout, /to run it at boot, .*: \/usr\/local\/bin\/dockmon-agent --config \/etc\/dockmon\/dockmon-agent\.conf/);
   assert.match(first.stdout, new RegExp(`this host has joined ${serverUrl()}`));
-  await client.onlineHost();
+  const agent = await client.get(`/api/hosts/${(await client.onlineHost()).id}/agent`);
+  assert.ok(first.stdout.includes(`(dockmon-agent ${agent.latest_version}, `), `${agent.latest_version} is offered`);
+  assert.equal(agent.is_container_mode, false);
   const conf = (await host.sh('cat /etc/dockmon/dockmon-agent.conf; stat -c %a /etc/dockmon/dockmon-agent.conf /var/lib/dockmon-agent')).stdout;
   assert.match(conf, new RegExp(`^DOCKMON_URL=${serverUrl()}\nDOCKMON_PIN=${await server.admin('fingerprint')}\nREGISTRATION_TOKEN=\\S+\nDOCKER_HOST=${engine.host}\nDATA_PATH=/var/lib/dockmon-agent\n600\n700\n$`));
 
