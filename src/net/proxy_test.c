@@ -226,12 +226,12 @@ static void proxied_run(
     (void)snprintf(p->url, sizeof(p->url), "%s://%s%s", flags & SERVE_TLS ? "https" : "http", user,
                    strstr(p->server->address, "127.0.0.1"));
     outcome_run(&p->o, target, &(struct http_call_options){.proxies = &s, .timeout_ms = 2000});
+    test_server_stop(p->server); /* its thread has written the request */
 }
 
 static void proxied_done(struct proxied *p)
 {
     outcome_done(&p->o);
-    test_server_stop(p->server);
     free(p->server);
 }
 
