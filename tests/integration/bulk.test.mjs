@@ -219,4 +219,10 @@ test('a batch of DockMon changes tags, auto-restart and desired state, also of a
   const renamed = `${c.name}-2`;
   await engine.docker('rename', c.name, renamed);
   await eventually(async () => (await world.client.get('/api/containers')).some((x) => x.name === renamed && x.web_ui_url === url && x.tags.join() === 'b,c'));
+  // A restart reads them again, before the agent is back.
+  await world.server.down();
+  await world.server.up();
+  const { tags, desired_state: state, web_ui_url: link } = await world.client.container(renamed);
+  assert.deepEqual({ tags, state, link }, { tags: ['b', 'c'], state: 'should_run', link: url });
+  await world.client.onlineHost();
 });
