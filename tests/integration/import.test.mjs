@@ -11,6 +11,8 @@ import { run } from './lib/process.mjs';
 // Of "correct horse", as DockMon stores it.
 const ARGON2 =
   '$argon2id$v=19$m=65536,t=2,p=1$OXgmHFWR6KO2LgMi5eKmCA$84V+P0DCxoDASzWuMar5IsZaw5RdMPgyH2+VE/Mia0M';
+// Of the same, as DockMon 1 stores it.
+const BCRYPT = '$2b$12$Ro0CUfOqk6cXEKf3dyaM7ObW9URLVDjB4hhdRYtG8g/354f2PmVSa';
 const KEY = `dockmon_${'k'.repeat(43)}`;
 const NOW = "'2025-11-02 09:13:07.123456'";
 
@@ -18,7 +20,7 @@ const NOW = "'2025-11-02 09:13:07.123456'";
 const schema = (era, agent) => `
 CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE, password_hash TEXT NOT NULL,
   is_first_login BOOLEAN, must_change_password BOOLEAN, created_at DATETIME, prefs TEXT);
-INSERT INTO users VALUES (1, 'admin', '${ARGON2}', 0, 0, ${NOW}, '{}'), (2, 'carol', '${ARGON2}', 0, 0, ${NOW}, NULL);
+INSERT INTO users VALUES (1, 'admin', '${ARGON2}', 0, 0, ${NOW}, '{}'), (2, 'carol', '${BCRYPT}', 0, 0, ${NOW}, NULL);
 CREATE TABLE docker_hosts (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL, tls_cert TEXT,
   is_active BOOLEAN DEFAULT 1, engine_id TEXT, connection_type TEXT, created_at DATETIME);
 INSERT INTO docker_hosts VALUES ('${agent.host}', 'alpha', 'agent://', NULL, 1, '${agent.engine}', 'agent', ${NOW});
@@ -49,8 +51,8 @@ after(() => rm(dir, { recursive: true, force: true }));
 
 const offline = (data, ...words) => run(bin('dockmond'), ['--data-dir', data, ...words]);
 
-async function login(server, username) {
-  const body = { username, password: 'correct horse' };
+async function login(server, username, password = 'correct horse') {
+  const body = { username, password };
   return (await new Client(server).fetch('POST', '/api/v2/auth/login', { body })).status;
 }
 
@@ -84,6 +86,13 @@ for (const era of ['seed', 'head']) {
       const busy = await offline(data, 'import-dockmon', file);
       assert.match(busy.stderr, /another dockmond is running/);
       assert.equal(await login(server, 'admin'), 200);
+
+      // The hash of bcrypt is replaced at the first login with the right password.
+      const hash = () => run('sqlite3', [join(data, 'dockmon.db'), "SELECT password_hash FROM users WHERE name = 'carol'"]);
+      assert.equal(await login(server, 'carol', 'wrong horse'), 401);
+      assert.equal((await hash()).stdout.trim(), BCRYPT);
+      assert.equal(await login(server, 'carol'), 200);
+      assert.match((await hash()).stdout, /^\$argon2id\$v=19\$m=65536,t=2,p=1\$/);
       assert.equal(await login(server, 'carol'), 200);
 
       // The agent has only its id, and is given a token of its own.

@@ -305,6 +305,65 @@ static void test_a_password_that_is_replaced_meanwhile_opens_nothing(void **stat
     user_done(&user);
 }
 
+#define BCRYPT "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2" /* BENCH_PASSWORD */
+
+static void set_bcrypt(struct bench *b)
+{
+    assert_int_equal(users_set_password(b->f->store, b->admin_id, BCRYPT, true, bench_utc_ms, NULL),
+                     0);
+}
+
+static void expect_hash(struct bench *b, const char *beginning)
+{
+    struct user user = {0};
+
+    assert_int_equal(users_get(b->f->store, b->admin_id, &user, NULL), 0);
+    assert_true(str_starts_with(user.password_hash, beginning));
+    assert_true(password_verify(BENCH_PASSWORD, user.password_hash));
+    assert_true(user.must_change_password);
+    user_done(&user);
+}
+
+static void test_the_first_login_replaces_a_hash_of_bcrypt(void **state)
+{
+    struct bench *b = *state;
+
+    set_bcrypt(b);
+    assert_int_equal(bench_log_in_from(b, "10.0.0.1", "admin", "wrong horse"), -ENOKEY);
+    expect_hash(b, BCRYPT);
+    assert_int_equal(bench_log_in_from(b, "10.0.0.1", "admin", BENCH_PASSWORD), 0);
+    expect_hash(b, "$argon2id$v=19$m=65536,t=2,p=1$");
+    assert_int_equal(bench_log_in_from(b, "10.0.0.1", "admin", BENCH_PASSWORD), 0);
+}
+
+static void count_login(void *owner, const struct auth_login_result *r)
+{
+    struct bench *b = owner;
+
+    assert_int_equal(r->code, 0);
+    b->n_done++;
+}
+
+/* Each of them has read the hash of bcrypt; the first to finish replaces it. */
+static void test_logins_at_the_same_time_succeed(void **state)
+{
+    struct bench *b = *state;
+
+    set_bcrypt(b);
+    b->n_done = 0;
+    for (int i = 0; i < 3; i++) {
+        auth_login(b->auth,
+                   &(struct auth_login_request){
+                       .peer = "10.0.0.1", .name = "admin", .password = BENCH_PASSWORD},
+                   count_login, b);
+    }
+    job_queue_drain(b->store_jobs);
+    expect_hash(b, BCRYPT);
+    bench_drain(b);
+    assert_int_equal(b->n_done, 3);
+    expect_hash(b, "$argon2id$");
+}
+
 static void test_keys_of_both_prefixes_are_valid_until_they_expire(void **state)
 {
     static const char old[] = API_KEY_OLD_PREFIX
@@ -414,6 +473,8 @@ int main(void)
         WITH_PASSWORD(test_a_changed_password_ends_other_sessions),
         WITH_PASSWORD(test_keys_end_with_the_password_unless_they_are_kept),
         WITH_PASSWORD(test_a_password_that_is_replaced_meanwhile_opens_nothing),
+        WITH_PASSWORD(test_the_first_login_replaces_a_hash_of_bcrypt),
+        WITH_PASSWORD(test_logins_at_the_same_time_succeed),
         WITH_PASSWORD(test_keys_of_both_prefixes_are_valid_until_they_expire),
         WITH_PASSWORD(test_bad_new_passwords_are_refused),
         WITH_PASSWORD(test_a_full_queue_reports_busy),

@@ -39,6 +39,8 @@ struct login {
     struct loop_timer turn;
     struct list delayed_link; /* on auth.delayed while `turn` runs */
     bool is_right;
+    char new_hash[PASSWORD_HASH_SIZE]; /* replaces an outdated one; empty: none */
+    bool is_again;                     /* the hash was replaced while this login verified it */
     char *session_id;
     int code;
     uint64_t retry_after_s;
@@ -138,6 +140,9 @@ static void verify_work(void *job)
     struct login *l = job;
 
     l->is_right = password_verify(l->password, l->user.name ? l->user.password_hash : NULL);
+    if (l->is_right && password_is_outdated_hash(l->user.password_hash) &&
+        password_hash(l->password, l->new_hash, NULL) < 0)
+        l->new_hash[0] = '\0'; /* without memory, the next login replaces it */
 }
 
 static int store_login(struct db *s, void *arg, struct error *err)
@@ -155,6 +160,10 @@ static int store_login(struct db *s, void *arg, struct error *err)
 
     secret_hash(l->session_id, hash);
     r = auth_check_unchanged(s, &l->user, err);
+    if (r == 0 && l->new_hash[0]) {
+        r = users_set_password(s, l->user.id, l->new_hash, l->user.must_change_password, l->now_ms,
+                               err);
+    }
     if (r == 0)
         r = user_sessions_purge(s, l->now_ms, err);
     if (r == 0)
@@ -279,6 +288,16 @@ static bool admit(struct login *l)
     return false;
 }
 
+/* Another login may have replaced the outdated hash in the meantime; the password is still right. */
+static void start_again(struct login *l)
+{
+    user_done(&l->user);
+    l->new_hash[0] = '\0';
+    l->is_again = true;
+    l->code = 0;
+    l->step = LOGIN_LOOKUP;
+}
+
 static void login_next(void *job)
 {
     static const struct {
@@ -300,9 +319,11 @@ static void login_next(void *job)
     }
     if (l->code == 0 && l->step == LOGIN_ADMIT) {
         l->step = LOGIN_VERIFY;
-        if (admit(l))
+        if (!l->is_again && admit(l))
             return;
     }
+    if (l->code == -ENOKEY && l->step == LOGIN_FINISH && l->new_hash[0])
+        start_again(l);
     step = l->step;
     if (l->code == 0 && step == LOGIN_STORE && !l->is_right)
         l->code = -ENOKEY;

@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "base/str.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
@@ -10,6 +11,10 @@
 #define MIN_MEMORY_KIB 8
 #define MAX_MEMORY_KIB 262144
 #define MAX_PASSES     10
+#define BCRYPT_LENGTH  60
+#define BCRYPT_LETTERS "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define MIN_COST       4
+#define MAX_COST       14 /* 12 is usual and takes a quarter of a second, 14 a whole one */
 #define RANDOM_LENGTH  20 /* characters out of 31: 99 bits */
 
 _Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "the size of libsodium's hashes");
@@ -28,16 +33,6 @@ int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct err
     return 0;
 }
 
-bool password_verify(const char *password, const char *hash)
-{
-    int r;
-
-    if (sodium_init() < 0)
-        return false;
-    r = crypto_pwhash_str_verify(hash ? hash : unknown_user_hash, password, strlen(password));
-    return r == 0 && hash;
-}
-
 /* Skips `name` and the number after it, and returns whether that is within the limits. */
 static bool skip_field(const char **at, const char *name, uint64_t min, uint64_t max)
 {
@@ -51,14 +46,59 @@ static bool skip_field(const char **at, const char *name, uint64_t min, uint64_t
     return n >= min && n <= max;
 }
 
+/* The variants a, b and y differ in how programs of the past computed them, not here. */
+static bool is_bcrypt(const char *hash)
+{
+    const char *at;
+
+    if (strlen(hash) != BCRYPT_LENGTH || !str_starts_with(hash, "$2") || !strchr("aby", hash[2]))
+        return false;
+    at = hash + 3;
+    return skip_field(&at, "$", MIN_COST, MAX_COST) && at == hash + 6 && *at == '$' &&
+           strspn(at + 1, BCRYPT_LETTERS) == strlen(at + 1);
+}
+
+/* bcrypt reads the first 72 bytes of a password, in DockMon as here. */
+static bool verify_bcrypt(const char *password, const char *hash)
+{
+    struct crypt_data *data = xcalloc(1, sizeof(*data));
+    const char *computed = crypt_rn(password, hash, data, sizeof(*data));
+    bool is_right = computed && str_eq_secret(computed, hash);
+
+    sodium_memzero(data, sizeof(*data));
+    free(data);
+    return is_right;
+}
+
+bool password_verify(const char *password, const char *hash)
+{
+    int r;
+
+    if (sodium_init() < 0)
+        return false;
+    if (hash && is_bcrypt(hash))
+        return verify_bcrypt(password, hash);
+    r = crypto_pwhash_str_verify(hash ? hash : unknown_user_hash, password, strlen(password));
+    return r == 0 && hash;
+}
+
 bool password_is_known_hash(const char *hash)
 {
     const char *at = hash;
 
+    if (is_bcrypt(hash))
+        return true;
     return strlen(hash) < PASSWORD_HASH_SIZE && skip_field(&at, "$argon2id$v=", 19, 19) &&
            skip_field(&at, "$m=", MIN_MEMORY_KIB, MAX_MEMORY_KIB) &&
            skip_field(&at, ",t=", 1, MAX_PASSES) && skip_field(&at, ",p=", 1, 1) && *at == '$' &&
            strchr(at + 1, '$');
+}
+
+bool password_is_outdated_hash(const char *hash)
+{
+    return sodium_init() >= 0 &&
+           crypto_pwhash_str_needs_rehash(hash, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
 }
 
 int password_check(const char *password, struct error *err)

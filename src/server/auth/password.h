@@ -3,6 +3,9 @@
 /*
  * Passwords: argon2id with libsodium's interactive limits (64 MiB, about 60 ms). Only for worker
  * threads and the offline commands.
+ *
+ * A user of DockMon 1 comes with a hash of bcrypt (server/import/), which libcrypt verifies. The
+ * first login with the right password replaces it, and hashes of argon2id with other limits, too.
  */
 
 #include "base/error.h"
@@ -17,8 +20,14 @@ int password_hash(const char *password, char ret[PASSWORD_HASH_SIZE], struct err
     _nodiscard_;
 /* `hash` NULL: an unknown user. Takes as long as for a wrong password, and returns false. */
 bool password_verify(const char *password, const char *hash);
-/* True: password_verify() can check a hash of another program, within 256 MiB and 10 passes. */
+/*
+ * True: password_verify() can check a hash of another program, within a cost of about a second:
+ * argon2id of 256 MiB and 10 passes, bcrypt of 2^14 rounds. It never computes a more costly one of
+ * bcrypt.
+ */
 bool password_is_known_hash(const char *hash);
+/* True: password_hash() makes another kind of hash today. */
+bool password_is_outdated_hash(const char *hash);
 /* Returns -EDOM for a password that is too short, too long, not UTF-8, or has control
  * characters. */
 int password_check(const char *password, struct error *err) _nodiscard_;

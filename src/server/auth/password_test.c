@@ -29,6 +29,60 @@ static void test_hashes_verify_their_password_only(void **state)
     assert_false(password_verify("correct horse", ""));
 }
 
+/* The first is of the test vectors of crypt_blowfish; the second has the usual form of DockMon 1. */
+static void test_bcrypt_hashes_are_verified(void **state)
+{
+    static const char vector[] = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    static const char usual[] = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
+
+    (void)state;
+    assert_true(password_is_known_hash(vector));
+    assert_true(password_verify("U*U", vector));
+    assert_false(password_verify("U*V", vector));
+    assert_true(password_is_known_hash(usual));
+    assert_true(password_verify("correct horse", usual));
+    assert_false(password_verify("correct horse ", usual));
+    assert_false(password_verify("", usual));
+}
+
+static void test_other_hashes_of_crypt_are_not_computed(void **state)
+{
+    static const char *const hashes[] = {
+        "$2b$15$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2", /* a second and more */
+        "$2b$31$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2",
+        "$2b$03$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2",
+        "$2b$5$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2a",
+        "$2x$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2",
+        "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy",
+        "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2x",
+        "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lO:2",
+        "$6$rounds=999999999$saltstring$0123456789",
+        "rLGdpwc0AbS8k", /* DES */
+        "*0",
+        "$2",
+        "",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
+        assert_false(password_is_known_hash(hashes[i]));
+        assert_false(password_verify("correct horse", hashes[i]));
+    }
+}
+
+static void test_hashes_of_others_are_outdated(void **state)
+{
+    char own[PASSWORD_HASH_SIZE];
+
+    (void)state;
+    assert_int_equal(password_hash("correct horse", own, NULL), 0);
+    assert_false(password_is_outdated_hash(own));
+    assert_true(
+        password_is_outdated_hash("$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"));
+    assert_true(password_is_outdated_hash("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
+                                          "iz2oM81tZ6LKf8n9HJ7T2eVpRnyfVX3AfZiucdb28jc"));
+}
+
 static int64_t cpu_us(const char *hash)
 {
     struct timespec from, to;
@@ -106,6 +160,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hashes_verify_their_password_only),
+        cmocka_unit_test(test_bcrypt_hashes_are_verified),
+        cmocka_unit_test(test_other_hashes_of_crypt_are_not_computed),
+        cmocka_unit_test(test_hashes_of_others_are_outdated),
         cmocka_unit_test(test_an_unknown_user_takes_as_long_as_a_known_one),
         cmocka_unit_test(test_lengths_count_characters),
         cmocka_unit_test(test_random_passwords_are_valid),

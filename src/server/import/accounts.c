@@ -62,7 +62,8 @@ static const char *find_obstacle(const struct foreign_row *row, const struct use
         foreign_row_is_set(row, "deleted_at"))
         return "not approved, or deleted, in DockMon";
     if (!u->password_hash || !password_is_known_hash(u->password_hash))
-        return "the password is not stored as argon2id within limits: create the user";
+        return "the password is stored neither as argon2id nor as bcrypt within limits: create the "
+               "user";
     return NULL;
 }
 

@@ -26,7 +26,10 @@
 #include <unistd.h>
 
 #define AGENT "7b4c1f3e-0000-4000-8000-0123456789ab"
-#define KEY   "dockmon_0123456789012345678901234567890123456789012"
+/* Of "secret word". */
+#define BCRYPT_REST "abcdefghijklmnopqrstuu1C7yeI3ZG3Jm.nHdnKkGJg1xTYKP9Oy"
+#define BCRYPT      "$2b$05$" BCRYPT_REST
+#define KEY         "dockmon_0123456789012345678901234567890123456789012"
 
 static const char today[] =
     "CREATE TABLE docker_hosts (id TEXT PRIMARY KEY, name TEXT, url TEXT, is_active BOOLEAN, "
@@ -135,7 +138,8 @@ static char *create_file(const struct fixture *f, const char *schema)
     add_user(d, 8, "name with blanks", hash);
     add_user(d, 9, "pending", hash);
     exec(d, "UPDATE users SET approved = 0 WHERE username = 'pending'");
-    add_user(d, 4, "old", "$2b$12$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuabcdefghijk");
+    add_user(d, 4, "old", BCRYPT);
+    add_user(d, 10, "costly-old", "$2b$15$" BCRYPT_REST);
     if (str_eq(schema, today)) {
         char key_hash[SECRET_HASH_SIZE];
         _cleanup_free_ char *sql = NULL;
@@ -250,8 +254,9 @@ static void expect_all(struct db *s)
     expect_user(s, "member-of-another", ROLE_VIEWER);
     expect_user(s, "alone", ROLE_VIEWER);
     expect_user(s, "dangling", ROLE_VIEWER);
+    expect_user(s, "old", ROLE_VIEWER);
     assert_int_equal(users_count(s, &n_users, NULL), 0);
-    assert_int_equal(n_users, 5);
+    assert_int_equal(n_users, 6);
     expect_keys(s);
     expect_setting(s, CONTAINER_TAGS, "shop/db/2", "[\"prod\"]");
     expect_setting(s, CONTAINER_TAGS, "lone", "[\"prod\",\"web\"]");

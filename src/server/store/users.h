@@ -15,7 +15,7 @@
 struct user {
     int64_t id;
     char *name;          /* unique, 1 to 63 bytes */
-    char *password_hash; /* argon2id, see auth/password.h */
+    char *password_hash; /* argon2id or bcrypt, see auth/password.h */
     enum role role;
     bool must_change_password;
     int64_t created_at_ms, updated_at_ms;
