@@ -74,6 +74,22 @@ enum error_code {
     CODE_ENGINE_REFUSED,
     CODE_CIRCUIT_OPEN,
 
+    /* Updates of containers: refusals, and reasons why one failed. */
+    CODE_NO_SUCH_UPDATE,
+    CODE_UPDATE_IN_PROGRESS,
+    CODE_PREVIEW_STALE,
+    CODE_UPDATE_LOCKED,
+    CODE_UPDATE_REFUSED,
+    CODE_UPDATE_BLOCKED,
+    CODE_UPDATE_TOO_LATE,
+    CODE_CONSENT_REQUIRED,
+    CODE_DEPENDENCY_CYCLE,
+    CODE_TOO_MANY_UPDATES,
+    CODE_PULL_FAILED,
+    CODE_NOT_HEALTHY,
+    CODE_SETTINGS_LOST,
+    CODE_ROLLBACK_FAILED,
+
     /* The server's objects and users. */
     CODE_NO_SUCH_HOST,
     CODE_NO_AGENT,

@@ -23,6 +23,14 @@ static const enum error_code image_errors[] = {CODE_NO_SUCH_IMAGE, CODE_IN_USE, 
 static const enum error_code creation_errors[] = {CODE_NAME_IN_USE, CODE_NONE};
 static const enum error_code network_errors[] = {CODE_NO_SUCH_NETWORK, CODE_IN_USE,
                                                  CODE_BUILT_IN_NETWORK, CODE_NONE};
+static const enum error_code update_errors[] = {
+    CODE_NO_SUCH_CONTAINER, CODE_NO_SUCH_IMAGE,    CODE_UPDATE_IN_PROGRESS,
+    CODE_PREVIEW_STALE,     CODE_UPDATE_LOCKED,    CODE_UPDATE_REFUSED,
+    CODE_CONSENT_REQUIRED,  CODE_TOO_MANY_UPDATES, CODE_NONE};
+static const enum error_code preview_errors[] = {CODE_NO_SUCH_CONTAINER, CODE_NO_SUCH_IMAGE,
+                                                 CODE_NONE};
+static const enum error_code rollback_errors[] = {CODE_NO_SUCH_UPDATE, CODE_UPDATE_TOO_LATE,
+                                                  CODE_NONE};
 static const enum error_code volume_errors[] = {CODE_NO_SUCH_VOLUME, CODE_IN_USE, CODE_NONE};
 
 /*
@@ -136,6 +144,23 @@ static const struct operation_spec specs[OPERATIONS] = {
     [OPERATION_DISK_USAGE] = {
         "disk_usage", COMMAND, "disk_usage", POLICY_READ, DISK_USAGE_CAPABILITY,
         ERA_OURS, ROLE_VIEWER, EFFECT_READS, TAKES_RESOURCE, 0, no_errors},
+    [OPERATION_UPDATE_PREVIEW] = {
+        "update_preview", COMMAND, "preview", POLICY_READ, UPDATES_CAPABILITY,
+        ERA_OURS, ROLE_NONE, EFFECT_READS, TAKES_CONTAINER | TAKES_UPDATE, 0, preview_errors},
+    /* Agents of DockMon know it, too, without journal and rollback. */
+    [OPERATION_UPDATE_CONTAINER] = {
+        "update_container", COMMAND, "update", POLICY_FULL, UPDATES_CAPABILITY,
+        ERA_SEED, ROLE_NONE, EFFECT_CHANGES, TAKES_CONTAINER | TAKES_UPDATE,
+        SPARES_OWN, update_errors},
+    [OPERATION_UPDATE_ROLLBACK] = {
+        "update_rollback", COMMAND, "rollback", POLICY_FULL, UPDATES_CAPABILITY,
+        ERA_OURS, ROLE_NONE, EFFECT_CHANGES, TAKES_UPDATE, 0, rollback_errors},
+    [OPERATION_UPDATE_CANCEL] = {
+        "update_cancel", COMMAND, "rollback", POLICY_FULL, UPDATES_CAPABILITY,
+        ERA_OURS, ROLE_NONE, EFFECT_CHANGES, TAKES_UPDATE, 0, rollback_errors},
+    [OPERATION_UPDATE_LIST] = {
+        "update_list", COMMAND, "update_list", POLICY_READ, UPDATES_CAPABILITY,
+        ERA_OURS, ROLE_NONE, EFFECT_READS, 0, 0, no_errors},
     [OPERATION_TOKEN_ROTATE] = {
         "token_rotate", COMMAND, NULL, POLICY_BASIC, TOKEN_ROTATE_CAPABILITY,
         ERA_OURS, ROLE_ADMIN, EFFECT_CHANGES, TAKES_TOKEN, 0, no_errors},

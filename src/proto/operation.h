@@ -44,8 +44,10 @@
 /* The agent knows `details`, `streams` and `until_exit` of logs. */
 #define LOG_OPTIONS_CAPABILITY "log_options"
 /* The agent knows `detach` of shells. */
-#define EXEC_DETACH_CAPABILITY  "exec_detach"
-#define RESOURCES_CAPABILITY    "resources"
+#define EXEC_DETACH_CAPABILITY "exec_detach"
+#define RESOURCES_CAPABILITY   "resources"
+/* Updates with a journal, previews and rollbacks; see update.h. */
+#define UPDATES_CAPABILITY      "updates"
 #define SHELL_ACCESS_CAPABILITY "shell_access"
 #define TOKEN_ROTATE_CAPABILITY "token_rotate"
 
@@ -88,6 +90,11 @@ enum operation_id {
     OPERATION_DELETE_VOLUME,
     OPERATION_PRUNE_VOLUMES,
     OPERATION_DISK_USAGE,
+    OPERATION_UPDATE_PREVIEW,
+    OPERATION_UPDATE_CONTAINER,
+    OPERATION_UPDATE_ROLLBACK,
+    OPERATION_UPDATE_CANCEL,
+    OPERATION_UPDATE_LIST,
     OPERATION_TOKEN_ROTATE,
 
     OPERATION_SHELL,
@@ -134,6 +141,7 @@ enum {
     TAKES_RESOURCE = 1 << 5,  /* the fields in resource_args.c, if any */
     TAKES_TOKEN = 1 << 6,     /* permanent_token */
     TAKES_SIGNAL = 1 << 7,    /* signal; absent: SIGKILL */
+    TAKES_UPDATE = 1 << 8,    /* the fields in update.c */
 };
 
 /* How a server treats it. */

@@ -21,6 +21,7 @@
 #include "proto/resource_args.h"
 #include "proto/samples_fixture.h"
 #include "proto/stats.h"
+#include "proto/update.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -58,6 +59,42 @@ DEFINE_DESCRIBE(container_stats);
 DEFINE_DESCRIBE(progress);
 DEFINE_DESCRIBE(engine_state);
 DEFINE_DESCRIBE(error);
+
+#define DEFINE_DESCRIBE_UPDATE(name)                                                          \
+    static int describe_update_##name(const json_t *message, json_t **ret, struct error *err) \
+    {                                                                                         \
+        struct update_##name m;                                                               \
+        int r = update_##name##_decode(message, &m, err);                                     \
+                                                                                              \
+        if (r < 0)                                                                            \
+            return r;                                                                         \
+        *ret = update_##name##_encode(&m);                                                    \
+        update_##name##_done(&m);                                                             \
+        return 0;                                                                             \
+    }                                                                                         \
+    _Static_assert(1, "swallow the semicolon")
+
+DEFINE_DESCRIBE_UPDATE(record);
+DEFINE_DESCRIBE_UPDATE(preview);
+DEFINE_DESCRIBE_UPDATE(layers);
+DEFINE_DESCRIBE_UPDATE(complete);
+
+static int describe_update_args(const json_t *message, json_t **ret, struct error *err)
+{
+    const char *command = json_string_value(json_object_get(message, "command"));
+    enum operation_id operation = operation_find(COMMAND_KIND_COMMAND, command);
+    struct update_args a;
+    int r;
+
+    if (operation == OPERATION_NONE)
+        return error_set(err, -ENOMSG, "unknown command: %s", command);
+    r = update_args_decode(operation, json_object_get(message, "payload"), &a, err);
+    if (r == 0) {
+        *ret = update_args_encode(operation, &a);
+        update_args_done(&a);
+    }
+    return r;
+}
 
 static int describe_samples_ack(const json_t *message, json_t **ret, struct error *err)
 {
@@ -295,6 +332,11 @@ static const struct folder {
     {"samples_ack",         describe_samples_ack       },
     {"stats",               describe_stats             },
     {"stats_rate",          describe_stats_rate        },
+    {"update_args",         describe_update_args       },
+    {"update_complete",     describe_update_complete   },
+    {"update_journal",      describe_update_record     },
+    {"update_layers",       describe_update_layers     },
+    {"update_preview",      describe_update_preview    },
 };
 
 static const char *current; /* "register/bad-no-token.json", for messages */

@@ -40,6 +40,11 @@ static const struct agent_operation operations[OPERATIONS] = {
     [OPERATION_DELETE_VOLUME] = {&volumes_delete,    55,  NEEDS_NOTHING},
     [OPERATION_PRUNE_VOLUMES] = {&volumes_prune,     55,  NEEDS_NOTHING},
     [OPERATION_DISK_USAGE] = {&disk_usage,        115, NEEDS_NOTHING},
+    [OPERATION_UPDATE_PREVIEW] = {NULL,               0,   NEEDS_NOTHING},
+    [OPERATION_UPDATE_CONTAINER] = {NULL,               0,   NEEDS_NOTHING},
+    [OPERATION_UPDATE_ROLLBACK] = {NULL,               0,   NEEDS_NOTHING},
+    [OPERATION_UPDATE_CANCEL] = {NULL,               0,   NEEDS_NOTHING},
+    [OPERATION_UPDATE_LIST] = {NULL,               0,   NEEDS_NOTHING},
 
  /* Carried out by session/session.c and shell/. */
     [OPERATION_TOKEN_ROTATE] = {NULL,               0,   NEEDS_NOTHING},
