@@ -111,7 +111,55 @@ const missing = alone(async (own) => {
   return results;
 });
 
-for (const running of [seldom, missing]) running.catch(() => {}); // reported by the tests at the end of the file
+// The host of an agent that measures none: 4 CPUs, 8 GB.
+const summed = alone(async (own, user) => {
+  const containers = ['one', 'two'].map((name) => containerElement({ name }));
+  const agent = new HandAgent(own, { era: 'seed' });
+  let rx = 0;
+
+  agent.containers = containers;
+  assert.equal((await agent.connect(await own.token())).type, 'auth_success');
+  const tick = setInterval(() => {
+    rx += 1e5;
+    for (const c of containers)
+      agent.event('container_stats', { container_id: c.Id, container_name: c.Names[0], cpu_percent: 100, memory_usage: 1e9, memory_limit: 8321155072, memory_percent: 12, network_rx: rx, network_tx: 0, disk_read: 0, disk_write: 0 });
+  }, 500);
+
+  later(() => clearInterval(tick));
+  later(() => agent.close());
+  const metrics = () => user.get(`/api/hosts/${agent.hostId}/metrics`);
+  const history = () => user.get(`/api/hosts/${agent.hostId}/stats/history?range=1h`);
+  const found = async () => (await user.get('/api/hosts')).find((h) => h.id === agent.hostId);
+  const near = (value, to) => value > to * 0.99 && value < to * 1.01;
+
+  await eventually(async () => (await found()).metrics_source === 'containers', { timeout: 60000, what: 'the sum of the containers' });
+  const sum = await eventually(async () => { const m = await metrics(); return near(m.cpu_percent, 50) && m; }, { timeout: 60000, what: 'both containers are in the sum' });
+  assert.equal(sum.source, 'containers');
+  assert.ok(near(sum.memory_used_bytes, 2e9) && near(sum.memory_percent, 2e11 / 8321155072), JSON.stringify(sum));
+
+  const ws = new WebSocket(`${own.url.replace('http', 'ws')}/ws`, { headers: { authorization: `Bearer ${user.key}` } });
+  const seen = [];
+
+  ws.on('message', (data) => {
+    const m = JSON.parse(data);
+
+    if (m.type === 'containers_update' && m.data.host_metrics[agent.hostId]) seen.push(m.data.host_metrics[agent.hostId]);
+  });
+  await opening(ws);
+  const listed = await eventually(() => seen.find((m) => m.net_bytes_per_sec > 0), { timeout: 30000, what: 'the plain feed has the sum' });
+  assert.equal(listed.source, 'containers');
+  assert.ok(near(listed.mem_bytes, 2e9) && near(listed.cpu_percent, 50), JSON.stringify(listed));
+  await eventually(async () => { const a = await history(); return a.cpu.some((v) => near(v, 50)) && a.net_bps.some((v) => v > 0); }, { timeout: 60000, what: 'the sum is recorded' });
+
+  // A measured sample takes the place of the sums at once.
+  agent.send({ type: 'stats', stats: { cpu_percent: 2, mem_percent: 3, net_bytes_per_sec: 5000 } });
+  const measured = await eventually(async () => { const m = await metrics(); return m.source === 'agent' && m; }, { what: 'the measured sample' });
+  assert.equal(measured.cpu_percent, 2);
+  assert.equal((await found()).metrics_source, 'agent');
+  ws.close();
+});
+
+for (const running of [seldom, missing, summed]) running.catch(() => {}); // reported by the tests at the end of the file
 
 test('samples that come twice, a host rate, and a memory percentage of 0', async () => {
   const element = containerElement({ name: 'twice' });
@@ -199,3 +247,5 @@ test('running containers without samples: an agent of today is closed, one of th
 });
 
 test('lists of DockMon agents are read seldom while nobody needs them', () => seldom);
+
+test('the metrics of a host whose agent measures none are sums of its containers, and marked', () => summed);

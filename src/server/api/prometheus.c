@@ -19,6 +19,7 @@ enum subject { SUBJECT_HOST, SUBJECT_CONTAINER };
 enum {
     STATE = 1000, /* whether the host is online, or the container runs */
     CIRCUIT,      /* whether the breaker of the agent is open */
+    DERIVED,      /* whether the metrics of a host are sums of its containers */
     BOOTED_AT,    /* of a host: the time of its sample less its uptime */
     STATE_NAME,   /* 1, with the state as a label */
     HEALTH,
@@ -48,6 +49,7 @@ struct family {
 static const struct family families[] = {
     HOST("up",                           "gauge",   STATE,                   1,    "Whether the agent is connected."),
     HOST("circuit_open",                 "gauge",   CIRCUIT,                 1,    "Whether commands are held back because the agent does not answer them."),
+    HOST("metrics_derived",              "gauge",   DERIVED,                 1,    "Whether the metrics are sums of the containers, because the agent measures no host."),
     HOST("cpu_ratio",                    "gauge",   HOST_CPU,                1e-4, "CPU in use; 1 is all cores."),
     HOST("cpus",                         "gauge",   HOST_CPUS,               1,    "CPUs online."),
     HOST("load1",                        "gauge",   HOST_LOAD_1,             1e-2, "Load of the last minute."),
@@ -213,6 +215,10 @@ static bool get_value(const struct exposition *e,
     if (f->metric == CIRCUIT) {
         *ret = is_circuit_open(e, h);
         return true;
+    }
+    if (f->metric == DERIVED) {
+        *ret = h->sample.is_derived;
+        return h->sample.sampled_at_ms && !h->sample.is_expired;
     }
     if (!c)
         return get_sampled(e, f, h, NULL, ret);

@@ -353,6 +353,22 @@ static void test_old_samples_and_offline_hosts_are_omitted(void **state)
     assert_int_equal(n_lines(away, "dockmon_container_running{"), 0);
 }
 
+static void test_sums_of_containers_are_marked(void **state)
+{
+    struct bench *b = *state;
+    struct fleet_sample s = {.sampled_at_ms = time_utc_ms(), .is_derived = true};
+    _cleanup_free_ char *none = write_all(b, 1), *derived = NULL, *measured = NULL;
+
+    assert_int_equal(n_lines(none, "dockmon_host_metrics_derived{"), 0);
+    fleet_put_host_sample(b->host, &s);
+    derived = write_all(b, 1);
+    assert_has(derived, "dockmon_host_metrics_derived{host_id=\"h\",host=\"alpha\"} 1\n");
+    s.is_derived = false;
+    fleet_put_host_sample(b->host, &s);
+    measured = write_all(b, 1);
+    assert_has(measured, "dockmon_host_metrics_derived{host_id=\"h\",host=\"alpha\"} 0\n");
+}
+
 /* A host is removed while the output is written. Each family has one head, wherever slices end. */
 static void test_slices_do_not_change_the_output(void **state)
 {
@@ -389,6 +405,7 @@ int main(void)
         TEST(test_values_are_exported_or_absent),
         TEST(test_conditions_are_exported_or_absent),
         TEST(test_a_duplicate_name_is_exported_once),
+        TEST(test_sums_of_containers_are_marked),
         TEST(test_old_samples_and_offline_hosts_are_omitted),
         TEST(test_slices_do_not_change_the_output),
     };

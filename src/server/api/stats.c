@@ -200,13 +200,14 @@ void hosts_metrics(struct api_call *call)
                  ? json_real((double)v[HOST_MEM_USED] * 100 / (double)v[HOST_MEM_TOTAL])
                  : json_null();
     api_reply(call, 200,
-              json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "cpu_percent",
+              json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:I, s:o}", "cpu_percent",
                         make_number(v[HOST_CPU], 0.01), "memory_percent", memory,
                         "memory_used_bytes", make_number(v[HOST_MEM_USED], 1), "memory_limit_bytes",
                         make_number(v[HOST_MEM_TOTAL], 1), "network_rx_bytes",
                         make_number(v[HOST_NET_RX], 1), "network_tx_bytes",
                         make_number(v[HOST_NET_TX], 1), "container_count",
-                        (json_int_t)scope_view_count(&view, h, false), "timestamp",
+                        (json_int_t)scope_view_count(&view, h, false), "source",
+                        h->sample.is_derived ? "containers" : "agent", "timestamp",
                         (json_int_t)(line->at_ms / 1000), "timestamp_iso",
                         json_value_time(line->at_ms)));
 }

@@ -237,6 +237,7 @@ void fleet_set_online(struct fleet *f _unused_,
 {
     h->version++;
     h->is_online = is_online;
+    h->sums.measured_ms = time_monotonic_ms();
     if (is_online)
         h->seen_at_ms = now_ms; /* a lost connection is noticed up to 45 s later: keep the time */
 }
@@ -529,6 +530,7 @@ void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 {
     double rate = s->net_bytes_per_sec < 0 ? compute_net_rate(&h->sample, s) : s->net_bytes_per_sec;
 
+    h->version += !h->sample.sampled_at_ms || h->sample.is_derived != s->is_derived;
     put_sample(&h->sample, s, rate);
     h->own_sample_version = ++h->samples_version;
 }

@@ -68,6 +68,7 @@ struct fleet_sample {
     /* Set by the fleet: see staleness.h. */
     int64_t interval_ms; /* since the previous sample; 0: unknown */
     bool is_expired;     /* the metrics are unknown, because too many samples are missing */
+    bool is_derived;     /* of a host: not measured, but the sum of its containers: host_sum.h */
 };
 
 /* Sets all metrics to -1, which means unknown; the other members stay. */
@@ -155,6 +156,10 @@ struct fleet_host {
     struct strings removed;    /* ids of containers removed since fleet_forget_removed() */
     bool is_removed_cut;       /* more were removed than are remembered */
     struct fleet_sample sample;
+    struct {
+        uint64_t measured_ms;       /* when a measured sample, or the connection, came last */
+        uint64_t derived_ms;        /* when a sum was last made; both on the monotonic clock */
+    } sums;                         /* see session/host_sum.h */
     double net_counted;             /* bytes, of an agent that sends only a rate */
     json_t *stats_source;           /* see fleet_take_stats_source(); NULL: unknown */
     struct host_settings *settings; /* see host_settings.h; NULL: none */
@@ -224,7 +229,10 @@ bool fleet_put_sample(struct fleet_host *h,
                       size_t place,
                       const char *container_id,
                       const struct fleet_sample *s);
-/* Sets the newest sample of the host. A net_bytes_per_sec of -1 is computed from the counters. */
+/*
+ * Sets the newest sample of the host. A net_bytes_per_sec of -1 is computed from the counters. The
+ * host changes its version if its samples are derived now, or no longer.
+ */
 void fleet_put_host_sample(struct fleet_host *h, const struct fleet_sample *s);
 /* Takes ownership of an object with the source of samples: containers, network, why, notes. */
 void fleet_take_stats_source(struct fleet_host *h, json_t *source);

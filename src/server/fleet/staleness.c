@@ -55,6 +55,7 @@ static bool expire_host(struct fleet_host *h, int64_t now_ms)
 
     if (is_expired(&h->sample, now_ms)) {
         expire(&h->sample);
+        h->version++; /* the host has no source of samples any more */
         h->own_sample_version = ++h->samples_version;
     }
     map_foreach(&h->containers, e) {

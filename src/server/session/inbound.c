@@ -15,6 +15,7 @@
 #include "proto/stats.h"
 #include "proto/stats_text.h"
 #include "server/session/container_events.h"
+#include "server/session/host_sum.h"
 #include "server/session/sample_apply.h"
 
 #define COMPLAINT_MS        60000
@@ -97,6 +98,7 @@ static void take_sample(struct session *se, const struct msg_container_stats *m)
         return;
     if (sample_to_batch(h, m, &sample, &batch))
         fleet_notify_samples(se->owner->o.fleet, h, &batch);
+    host_sum_update(se->owner->o.fleet, h, HOST_SUM_AFTER_MS);
 }
 
 static void on_container_stats(struct session *se, const json_t *payload, size_t size _unused_)
@@ -192,7 +194,7 @@ static void on_host_stats(struct session *se, const json_t *message, size_t size
         session_complain(se, err.msg, NULL);
         return;
     }
-    sample_apply_host(h, &m);
+    sample_apply_host(h, &m, false);
     sample_host_to_batch(h, &m, &batch);
     fleet_notify_samples(se->owner->o.fleet, h, &batch);
 }

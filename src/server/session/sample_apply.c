@@ -46,16 +46,32 @@ bool sample_apply_container(struct fleet_host *h, const struct msg_container_sta
     return !(c && is_copy(&c->sample, &s)) && fleet_put_sample(h, 0, m->container_id, &s);
 }
 
-void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m)
+static void put_host_sample(struct fleet_host *h, const struct fleet_sample *s)
 {
-    const struct fleet_sample s = {
-        .sampled_at_ms = time_utc_ms(),
-        .cpu_percent = m->cpu_percent,
-        .memory_percent = m->mem_percent,
-        .net_bytes_per_sec = m->net_bytes_per_sec,
-    };
+    if (!s->is_derived)
+        h->sums.measured_ms = time_monotonic_ms();
+    fleet_put_host_sample(h, s);
+}
 
-    fleet_put_host_sample(h, &s);
+/* The message has only the share of the memory. */
+static int64_t compute_memory_used(const struct fleet_host *h, const struct msg_host_stats *m)
+{
+    if (h->row.total_memory <= 0 || !(m->mem_percent >= 0 && m->mem_percent <= 100))
+        return -1;
+    return (int64_t)((double)h->row.total_memory * m->mem_percent / 100);
+}
+
+void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m, bool is_derived)
+{
+    struct fleet_sample s = {.sampled_at_ms = time_utc_ms(), .is_derived = is_derived};
+
+    fleet_sample_clear(&s);
+    s.cpu_percent = m->cpu_percent;
+    s.memory_percent = m->mem_percent;
+    s.memory_usage = compute_memory_used(h, m);
+    s.memory_limit = h->row.total_memory > 0 ? h->row.total_memory : -1;
+    s.net_bytes_per_sec = m->net_bytes_per_sec;
+    put_host_sample(h, &s);
 }
 
 static int64_t to_hundredths(double percent)
@@ -111,11 +127,13 @@ void sample_host_to_batch(struct fleet_host *h, const struct msg_host_stats *m, 
     *ret = (struct samples){.at_ms = time_utc_ms(), .has_host = true};
     samples_clear_values(v, HOST_METRICS);
     v[HOST_CPU] = to_hundredths(m->cpu_percent);
-    v[HOST_NET_RX] = count_network(h, m);
-    v[HOST_NET_TX] = 0;
-    if (h->row.total_memory > 0 && m->mem_percent >= 0 && m->mem_percent <= 100) {
+    if (m->net_bytes_per_sec >= 0) {
+        v[HOST_NET_RX] = count_network(h, m);
+        v[HOST_NET_TX] = 0;
+    }
+    if (compute_memory_used(h, m) >= 0) {
         v[HOST_MEM_TOTAL] = h->row.total_memory;
-        v[HOST_MEM_USED] = (int64_t)((double)h->row.total_memory * m->mem_percent / 100);
+        v[HOST_MEM_USED] = compute_memory_used(h, m);
     }
 }
 
@@ -172,7 +190,7 @@ static void put_host(struct fleet_host *h, const int64_t *v, int64_t now_ms)
         .disk_write = -1,
     };
 
-    fleet_put_host_sample(h, &s);
+    put_host_sample(h, &s);
 }
 
 static void put_source(struct fleet_host *h, const struct samples_source *s)

@@ -10,7 +10,8 @@
 
 /* False: the host has no such container (yet), or the sample is a copy of the newest one. */
 bool sample_apply_container(struct fleet_host *h, const struct msg_container_stats *m);
-void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m);
+/* is_derived: the metrics were not measured, but are a sum of the containers (host_sum.h). */
+void sample_apply_host(struct fleet_host *h, const struct msg_host_stats *m, bool is_derived);
 /*
  * Converts a single sample into a batch of one, with the metrics that such an agent measures.
  * *ret refers to *c, which refers to the host's container: neither outlives the call of the

@@ -8,9 +8,12 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/samples.h"
+#include "server/session/host_sum.h"
 #include "server/session/sample_apply.h"
 
-#define ACK_MS         5000 /* batches arrive every second; not each needs an answer */
+#define MISSED         3
+#define INTERVAL_MS    10000 /* the default of agents */
+#define ACK_MS         5000  /* batches arrive every second; not each needs an answer */
 #define MAX_TIME_MS    INT64_C(1000000000000000)
 #define CLOCK_SLACK_MS INT64_C(60000) /* the delay that a slow link may cause */
 
@@ -299,6 +302,14 @@ static void check_day(struct session *se, struct samples *s, size_t size)
     }
 }
 
+/* Agents of ours measure the host seldom while only containers are watched. */
+static uint64_t after_batches_ms(const struct fleet_host *h)
+{
+    int64_t interval_ms = h->sample.is_derived ? 0 : h->sample.interval_ms;
+
+    return (uint64_t)(interval_ms > INTERVAL_MS ? interval_ms : INTERVAL_MS) * MISSED;
+}
+
 static void take_samples(struct session *se, struct fleet_host *h, struct samples *s, size_t size)
 {
     check_day(se, s, size);
@@ -306,6 +317,8 @@ static void take_samples(struct session *se, struct fleet_host *h, struct sample
     s->at_ms = convert_time(se, s);
     check_order(se, s);
     fleet_notify_samples(se->owner->o.fleet, h, s);
+    if (!s->is_late && s->n_containers > 0)
+        host_sum_update(se->owner->o.fleet, h, after_batches_ms(h));
 }
 
 void session_on_samples(struct session *se, const void *data, size_t size)

@@ -9,6 +9,7 @@
 #include "proto/stats.h"
 #include "proto/stats_text.h"
 #include "server/fleet/fleet_listener.h"
+#include "server/session/host_sum.h"
 #include "server/session/sample_apply.h"
 #include "server/store/secret.h"
 
@@ -63,6 +64,7 @@ static void take_sample(const struct channel *c, const struct msg_container_stat
         return; /* the list with this container has not come yet, or it is a copy */
     if (sample_to_batch(h, m, &sample, &batch))
         fleet_notify_samples(c->owner->fleet, h, &batch);
+    host_sum_update(c->owner->fleet, h, HOST_SUM_AFTER_MS);
 }
 
 static void on_message(struct ws_client *socket, const char *data, size_t size, bool is_binary)

@@ -227,6 +227,15 @@ void container_sample_write(struct buf *out, const struct fleet_sample *s)
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
 }
 
+void host_source_write(struct buf *out, const char *key, const struct fleet_sample *s)
+{
+    static const char *const names[] = {"\"agent\"", "\"containers\""};
+    const char *name = s->sampled_at_ms && !s->is_expired ? names[s->is_derived] : "null";
+
+    append(out, key, strlen(key));
+    append(out, name, strlen(name));
+}
+
 void host_sample_write(struct buf *out,
                        const char *percent_key,
                        const char *bytes_key,
@@ -237,6 +246,7 @@ void host_sample_write(struct buf *out,
     append_count(out, bytes_key, s->memory_usage);
     append_count(out, ",\"net_bytes_per_sec\":",
                  s->net_bytes_per_sec < 0 ? -1 : (int64_t)s->net_bytes_per_sec);
+    host_source_write(out, ",\"source\":", s);
 }
 
 static json_t *make_shown_json(const struct fleet_container *c, const json_t *raw)

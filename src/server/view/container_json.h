@@ -25,6 +25,11 @@ void host_sample_write(struct buf *out,
                        const char *percent_key,
                        const char *bytes_key,
                        const struct fleet_sample *s);
+/*
+ * Appends the origin of a host's sample: "agent" if it was measured, "containers" if it is a sum,
+ * null without a current one.
+ */
+void host_source_write(struct buf *out, const char *key, const struct fleet_sample *s);
 /* Returns the tags derived from labels: the compose project, the swarm service, and dockmon.tag. */
 json_t *container_derived_tags(const struct fleet_container *c) _nodiscard_;
 /* Returns the tags that users have set, in their order, and then the derived ones. */

@@ -100,6 +100,8 @@ static void show_host(struct fleet_host *h)
 
 static void write_host(struct buf *out, struct fleet_host *h, const struct scope_view *view)
 {
+    static const struct fleet_sample none;
+
     if (!h->shown.text || h->shown_version != h->version)
         show_host(h);
     append(out, h->shown.text, h->shown.size);
@@ -109,6 +111,8 @@ static void write_host(struct buf *out, struct fleet_host *h, const struct scope
     }
     json_append_time(out, "last_checked", h->containers_at_ms);
     json_append_time(out, "stale_since", fleet_host_stale_since(h));
+    host_source_write(out,
+                      ",\"metrics_source\":", scope_view_host_samples(view) ? &h->sample : &none);
     (void)buf_printf(out, ",\"container_count\":%zu,\"running_count\":%zu}",
                      scope_view_count(view, h, false), scope_view_count(view, h, true));
 }
