@@ -172,6 +172,31 @@ test('preferences: merged by user, checked, bounded and reset', async () => {
   assert.deepEqual(await one.session.get('/api/user/view-mode'), { view_mode: 'standard' });
 });
 
+/* The matrix of groups and capabilities agrees with the capabilities of a user of each group. */
+async function checkPermissions(groups) {
+  const { capabilities, categories } = await admin.get('/api/v2/capabilities');
+  const names = capabilities.map((c) => c.capability);
+  assert.ok(names.includes('containers.view_env') && !names.some((n) => /^(stacks|oidc|groups)\./.test(n)), 'only features that exist');
+  assert.deepEqual(categories, [...new Set(capabilities.map((c) => c.category))]);
+  for (const c of capabilities) {
+    assert.deepEqual(Object.keys(c).sort(), ['capability', 'category', 'description', 'name']);
+    for (const text of Object.values(c)) assert.ok(typeof text === 'string' && text.length > 0);
+  }
+  const { permissions } = await admin.get('/api/v2/groups/permissions/all');
+  assert.deepEqual(Object.keys(permissions), groups.map((g) => String(g.id)));
+  for (const g of groups) {
+    const { password } = await admin.post('/api/v2/users', { username: `of${g.id}`, group_ids: [g.id] });
+    const session = await login(`of${g.id}`, password);
+    await session.post('/api/v2/auth/change-password', { current_password: password, new_password: 'long enough for all' });
+    const me = await session.get('/api/v2/auth/me');
+    assert.deepEqual(Object.keys(permissions[g.id]).sort(), [...names].sort());
+    assert.deepEqual(names.filter((n) => permissions[g.id][n] === true).sort(), [...me.capabilities].sort(), g.name);
+    assert.ok(Object.values(permissions[g.id]).every((v) => typeof v === 'boolean'));
+    await session.get('/api/v2/capabilities', { status: g.id === 1 ? 200 : 403 });
+    await admin.call('DELETE', `/api/v2/users/${(await session.get('/api/v2/auth/me')).user.id}`);
+  }
+}
+
 test('users and groups have the members and routes of DockMon', async () => {
   const path = '/api/v2/users';
   const { password, ...made } = await admin.post(path, { username: 'gerd', group_ids: [3, 2], display_name: 'Gerd', email: 'gerd@example.org' });
@@ -189,6 +214,7 @@ test('users and groups have the members and routes of DockMon', async () => {
   const { groups, total: n } = await admin.get('/api/v2/groups');
   assert.deepEqual(groups.map((g) => [g.id, g.name, g.is_system]), [[1, 'Administrators', true], [2, 'Operators', true], [3, 'Read Only', true]]);
   assert.equal(n, 3);
+  await checkPermissions(groups);
   for (const g of groups) assert.equal(g.member_count, users.filter((u) => u.groups[0].id === g.id).length, g.name);
 
   // The password that an admin chooses is the one that opens, and it must be changed.

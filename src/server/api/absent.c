@@ -61,8 +61,6 @@ const struct absent_route absent_routes[] = {
     {"/api/updates/summary",                                 "{\"total_updates\":0,\"containers_with_updates\":[]}"   },
     {"/api/upgrade-notice",                                  NO_UPGRADE                                               },
     {"/api/v2/action-tokens/{token}/info",                   "{\"valid\":false,\"reason\":\"not_found\"}"             },
-    {"/api/v2/capabilities",                                 "{\"capabilities\":[],\"categories\":[]}"                },
-    {"/api/v2/groups/permissions/all",                       "{\"permissions\":{}}"                                   },
     {"/api/v2/oidc/config",                                  NO_OIDC                                                  },
     {"/api/v2/oidc/group-mappings",                          "[]"                                                     },
     {"/api/v2/oidc/status",                                  "{\"enabled\":false,\"provider_configured\":false}"      },

@@ -116,6 +116,18 @@ static void test_features_that_do_not_exist_have_no_capability(void **state)
     }
 }
 
+/* Categories are listed once: the capabilities of each stand together. */
+static void test_categories_are_not_scattered(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < n_capabilities; i++) {
+        for (size_t k = 0; k + 1 < i; k++) {
+            if (str_eq(capabilities[k].category, capabilities[i].category))
+                assert_string_equal(capabilities[i - 1].category, capabilities[i].category);
+        }
+    }
+}
+
 static void test_each_role_is_a_group(void **state)
 {
     (void)state;
@@ -135,6 +147,7 @@ int main(void)
         cmocka_unit_test(test_capabilities_agree_with_what_has_no_route),
         cmocka_unit_test(test_limits_take_capabilities_away),
         cmocka_unit_test(test_features_that_do_not_exist_have_no_capability),
+        cmocka_unit_test(test_categories_are_not_scattered),
         cmocka_unit_test(test_each_role_is_a_group),
     };
 

@@ -147,6 +147,10 @@ void audit_log_export(struct api_call *call);
 void host_tags_suggest(struct api_call *call);
 void tags_suggest(struct api_call *call);
 
+/* capability_routes.c */
+void capabilities_list(struct api_call *call);
+void groups_permissions(struct api_call *call);
+
 /* dashboard.c */
 void dashboard_summary_get(struct api_call *call);
 

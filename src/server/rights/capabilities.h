@@ -21,6 +21,7 @@ struct capability {
     const char *name;
     enum role role; /* the minimum */
     enum capability_reach reach;
+    const char *category, *title, *description; /* for display */
 };
 
 extern const struct capability capabilities[];
