@@ -1,6 +1,8 @@
 // The container images: built FROM scratch by the engine, started, joined, healthy.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import https from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ROOT, dockmon, temporaryDirectory } from './lib/dockmon.mjs';
@@ -13,6 +15,14 @@ const engine = new Engine();
 const tag = engine.prefix;
 const name = (what) => `${engine.prefix}-${what}`;
 const HARDENED = ['--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges:true', '--health-interval', '1s'];
+/* Reads JSON from a server whose certificate nobody signed. */
+async function get(url, key) {
+  const request = https.get(url, { rejectUnauthorized: false, headers: { authorization: `Bearer ${key}` } });
+  const [answer] = await once(request, 'response', { signal: AbortSignal.timeout(20000) });
+  const text = (await answer.setEncoding('utf8').toArray()).join('');
+  assert.equal(answer.statusCode, 200, text);
+  return JSON.parse(text);
+}
 const inServer = (...words) => engine.docker('exec', name('server'), '/dockmond', ...words);
 const health = (what) => engine.docker('inspect', '-f', '{{.State.Health.Status}}', name(what));
 
@@ -69,6 +79,10 @@ test('server and agent start with minimal rights, connect by name and key, and a
   const list = await cli('ps');
   assert.equal(list.code, 0, list.stderr);
   assert.ok(list.stdout.includes(name('agent')));
+
+  const [host] = await get(`${url}/api/hosts`, key);
+  const agent = await get(`${url}/api/hosts/${host.id}/agent`, key);
+  assert.deepEqual([agent.is_container_mode, agent.capabilities.in_container], [true, true]);
   for (const [what, reason] of [['agent', /dockmon\.protect/], ['server', /belongs to DockMon/]]) {
     const stop = await cli('stop', name(what));
     assert.notEqual(stop.code, 0);

@@ -100,7 +100,7 @@ void api_agent_ask(struct api_call *call, const struct fleet_host *h, const stru
         .agent_id = h->agent.id,
         .operation = o->operation,
         .payload = o->payload,
-        .timeout_ms = o->timeout_ms,
+        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : api_operation_timeout_ms(o->operation, 0),
         .may_retry = true,
         .done = o->done,
         .owner = o->owner,
@@ -111,7 +111,15 @@ void api_agent_ask(struct api_call *call, const struct fleet_host *h, const stru
 
 uint64_t api_operation_timeout_ms(enum operation_id operation, uint64_t stop_s)
 {
-    bool takes_timeout = operation_spec(operation)->arguments & TAKES_TIMEOUT;
+    /* Go agents have the same. */
+    static const uint64_t others_ms[OPERATIONS] = {
+        [OPERATION_INSPECT] = 15000,        [OPERATION_REMOVE_IMAGE] = 60000,
+        [OPERATION_PRUNE_IMAGES] = 120000,  [OPERATION_DELETE_NETWORK] = 60000,
+        [OPERATION_PRUNE_NETWORKS] = 60000, [OPERATION_DELETE_VOLUME] = 60000,
+        [OPERATION_PRUNE_VOLUMES] = 60000,  [OPERATION_DISK_USAGE] = 120000,
+    };
 
-    return takes_timeout ? stop_s * 1000 + STOP_MARGIN_MS : PLAIN_MS;
+    if (operation_spec(operation)->arguments & TAKES_TIMEOUT)
+        return stop_s * 1000 + STOP_MARGIN_MS;
+    return others_ms[operation] > 0 ? others_ms[operation] : PLAIN_MS;
 }

@@ -44,8 +44,8 @@ bool api_agent_check(struct api_call *call, const struct fleet_host *h);
 
 struct api_operation {
     enum operation_id operation;
-    json_t *payload; /* api_agent_ask() takes ownership */
-    uint64_t timeout_ms;
+    json_t *payload;     /* api_agent_ask() takes ownership */
+    uint64_t timeout_ms; /* 0: api_operation_timeout_ms() */
     command_done_fn done;
     void *owner;
 };
@@ -55,6 +55,5 @@ void api_agent_ask(struct api_call *call,
                    const struct fleet_host *h,
                    const struct api_operation *o);
 
-/* Returns the timeout for an operation on a container; `stop_s` is added for those with
- * TAKES_TIMEOUT. */
+/* Returns the timeout of an operation; `stop_s` is added for those with TAKES_TIMEOUT. */
 uint64_t api_operation_timeout_ms(enum operation_id operation, uint64_t stop_s);

@@ -10,8 +10,6 @@
 
 #include <stdlib.h>
 
-#define REMOVE_MS 60000
-
 struct removal {
     struct bulk_item *item;
     bulk_image_fn done;
@@ -42,11 +40,12 @@ void bulk_image_remove(struct api *api,
 
     json_text_set(payload, "image_id", json_text_str(item->container_id));
     *m = (struct removal){item, done};
-    command_start(sessions_commands(api->o.sessions),
-                  &(struct command_request){.agent_id = h->agent.id,
-                                            .operation = OPERATION_REMOVE_IMAGE,
-                                            .payload = payload,
-                                            .timeout_ms = REMOVE_MS,
-                                            .done = on_reply,
-                                            .owner = m});
+    command_start(
+        sessions_commands(api->o.sessions),
+        &(struct command_request){.agent_id = h->agent.id,
+                                  .operation = OPERATION_REMOVE_IMAGE,
+                                  .payload = payload,
+                                  .timeout_ms = api_operation_timeout_ms(OPERATION_REMOVE_IMAGE, 0),
+                                  .done = on_reply,
+                                  .owner = m});
 }

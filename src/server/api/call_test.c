@@ -14,6 +14,8 @@
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
+struct commands *__wrap_sessions_commands(struct sessions *s);
+void __wrap_command_start(struct commands *cs, struct command_request *q);
 bool __wrap_http_respond(struct http_server *s, uint64_t id, const struct http_response *response);
 void __wrap_log_write(enum log_level level, const char *const *fields, const char *fmt, ...);
 void __real_secret_free(char *s);
@@ -34,6 +36,25 @@ static struct {
 } answer;
 static unsigned n_warnings;
 static char erased[64]; /* the last secret that was freed */
+
+/* The last command. */
+static struct {
+    enum operation_id operation;
+    uint64_t timeout_ms;
+} asked;
+
+struct commands *__wrap_sessions_commands(struct sessions *s)
+{
+    (void)s;
+    return NULL;
+}
+
+void __wrap_command_start(struct commands *cs, struct command_request *q)
+{
+    (void)cs;
+    asked.operation = q->operation;
+    asked.timeout_ms = q->timeout_ms;
+}
 
 bool __wrap_http_respond(struct http_server *s, uint64_t id, const struct http_response *response)
 {
@@ -231,26 +252,78 @@ static void test_failures_are_logged_once(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* After these times in seconds the server gives up, as DockMon's. */
+static unsigned get_expected_s(const char *name)
+{
+    static const struct {
+        const char *name;
+        unsigned seconds;
+    } others[] = {
+        {"inspect",        15 },
+        {"remove_image",   60 },
+        {"prune_images",   120},
+        {"delete_network", 60 },
+        {"prune_networks", 60 },
+        {"delete_volume",  60 },
+        {"prune_volumes",  60 },
+        {"disk_usage",     120},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (str_eq(name, others[i].name))
+            return others[i].seconds;
+    }
+    return 30;
+}
+
 /* Stop and restart wait for the container, too. */
 static void test_operations_have_their_time(void **state)
 {
-    (void)state;
+    struct bench *b = *state;
+    struct api_call *call = new_call(b, NULL);
+    const struct fleet_host host = {.is_online = true};
+
     operation_foreach(id) {
         const char *name = operation_spec(id)->name;
         bool waits = str_starts_with(name, "stop") || str_starts_with(name, "restart");
+        uint64_t expected_ms = waits ? 20000 : get_expected_s(name) * UINT64_C(1000);
 
-        if (api_operation_timeout_ms(id, 0) != (waits ? 20000 : 30000) ||
-            api_operation_timeout_ms(id, 3600) != (waits ? 3620000 : 30000))
+        if (api_operation_timeout_ms(id, 0) != expected_ms ||
+            api_operation_timeout_ms(id, 3600) != (waits ? 3620000 : expected_ms))
             fail_msg("%s: another time", name);
+        api_agent_ask(call, &host, &(struct api_operation){.operation = id});
+        if (asked.operation != id || asked.timeout_ms != expected_ms)
+            fail_msg("%s: asked with another time", name);
+        api_agent_ask(call, &host, &(struct api_operation){.operation = id, .timeout_ms = 5000});
+        assert_int_equal(asked.timeout_ms, 5000);
+    }
+    api_reply(call, 200, json_object());
+}
+
+/* A route must not end before the operation does that it waits for. */
+static void test_routes_wait_for_their_operation(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < n_routes; i++) {
+        enum operation_id operation = routes[i].operation;
+
+        if (operation == OPERATION_NONE || routes[i].timeout_ms == 0)
+            continue;
+        if (api_operation_timeout_ms(operation, OPERATION_MAX_STOP_S) >= routes[i].timeout_ms)
+            fail_msg("%s %s", routes[i].method, routes[i].pattern);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_full_queue_is_503),        TEST(test_failure_of_a_job_is_answered),
-        TEST(test_arguments_are_erased),     TEST(test_failures_of_the_server_are_logged),
-        TEST(test_failures_are_logged_once), TEST(test_operations_have_their_time),
+        TEST(test_full_queue_is_503),
+        TEST(test_failure_of_a_job_is_answered),
+        TEST(test_arguments_are_erased),
+        TEST(test_failures_of_the_server_are_logged),
+        TEST(test_failures_are_logged_once),
+        TEST(test_operations_have_their_time),
+        TEST(test_routes_wait_for_their_operation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INSPECT_MS        15000
 #define LIST_MS           5000
 #define MAX_STARTED_LISTS 2
 
@@ -352,7 +351,8 @@ static void advance(struct change *c, const struct command_result *reply)
     switch (c->step) {
     case CHANGE_IDENTIFY:
         ask(c, CHANGE_PERMIT, OPERATION_INSPECT,
-            json_pack("{s:o}", "container_id", json_text_str(c->ref)), INSPECT_MS);
+            json_pack("{s:o}", "container_id", json_text_str(c->ref)),
+            api_operation_timeout_ms(OPERATION_INSPECT, 0));
         return;
     case CHANGE_PERMIT:
         if ((reply && !learn(c, reply)) || !permit(c))
@@ -368,7 +368,8 @@ static void advance(struct change *c, const struct command_result *reply)
         assert(reply);
         if (take_reply(c, reply)) {
             ask(c, CHANGE_UNDONE, OPERATION_KILL,
-                json_pack("{s:o}", "container_id", json_text_str(c->ref)), INSPECT_MS);
+                json_pack("{s:o}", "container_id", json_text_str(c->ref)),
+                api_operation_timeout_ms(OPERATION_INSPECT, 0));
             return;
         }
         _fallthrough_;

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <strings.h>
 
-#define READ_MS 30000
-
 /* ps calls the column CMD or COMMAND, depending on its options. */
 static bool is_command(const char *title)
 {
@@ -62,7 +60,6 @@ void container_read(struct api_call *call)
                   &(struct api_operation){
                       .operation = call->match.route->operation,
                       .payload = json_pack("{s:o}", "container_id", json_text_str(target.ref)),
-                      .timeout_ms = READ_MS,
                       .done = on_reply,
                       .owner = call});
 }

@@ -10,8 +10,6 @@
 
 #include <errno.h>
 
-#define INSPECT_MS 15000
-
 static void on_inspect(void *owner, const struct command_result *r)
 {
     struct api_call *call = owner;
@@ -39,7 +37,6 @@ void container_inspect(struct api_call *call)
                   &(struct api_operation){
                       .operation = OPERATION_INSPECT,
                       .payload = json_pack("{s:o}", "container_id", json_text_str(target.ref)),
-                      .timeout_ms = INSPECT_MS,
                       .done = on_inspect,
                       .owner = call});
 }

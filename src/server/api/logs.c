@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define LOGS_MS      30000
 #define DEFAULT_TAIL 100
 #define MAX_TAIL     10000
 
@@ -188,10 +187,8 @@ void container_logs(struct api_call *call)
     }
     if (!has_options && (json_object_get(payload, "since") || json_object_get(payload, "until")))
         json_text_set(payload, "tail", json_integer(MAX_TAIL)); /* the lines are selected here */
-    api_agent_ask(call, target.host,
-                  &(struct api_operation){.operation = OPERATION_GET_LOGS,
-                                          .payload = payload,
-                                          .timeout_ms = LOGS_MS,
-                                          .done = on_logs,
-                                          .owner = call});
+    api_agent_ask(
+        call, target.host,
+        &(struct api_operation){
+            .operation = OPERATION_GET_LOGS, .payload = payload, .done = on_logs, .owner = call});
 }

@@ -18,29 +18,27 @@
 
 #include <errno.h>
 
-#define MAX_FIELD  512
-#define INSPECT_MS 15000
+#define MAX_FIELD 512
 
 enum answer { ANSWER_LIST, ANSWER_OBJECT, ANSWER_DELETED };
 
-/* How the API reads a reply, and how long it waits. The times are those of Go agents. */
+/* How the API reads a reply. */
 static const struct question {
-    uint64_t timeout_ms;
     enum answer answer;
     enum resource_shape shape;
 } questions[OPERATIONS] = {
-    [OPERATION_LIST_IMAGES] = {30000,  ANSWER_LIST,    SHAPE_IMAGE          },
-    [OPERATION_REMOVE_IMAGE] = {60000,  ANSWER_DELETED, SHAPE_IMAGE          },
-    [OPERATION_PRUNE_IMAGES] = {120000, ANSWER_OBJECT,  SHAPE_PRUNED_IMAGES  },
-    [OPERATION_LIST_NETWORKS] = {30000,  ANSWER_LIST,    SHAPE_NETWORK        },
-    [OPERATION_CREATE_NETWORK] = {30000,  ANSWER_OBJECT,  SHAPE_NETWORK        },
-    [OPERATION_DELETE_NETWORK] = {60000,  ANSWER_DELETED, SHAPE_NETWORK        },
-    [OPERATION_PRUNE_NETWORKS] = {60000,  ANSWER_OBJECT,  SHAPE_PRUNED_NETWORKS},
-    [OPERATION_LIST_VOLUMES] = {30000,  ANSWER_LIST,    SHAPE_VOLUME         },
-    [OPERATION_CREATE_VOLUME] = {30000,  ANSWER_OBJECT,  SHAPE_VOLUME         },
-    [OPERATION_DELETE_VOLUME] = {60000,  ANSWER_DELETED, SHAPE_VOLUME         },
-    [OPERATION_PRUNE_VOLUMES] = {60000,  ANSWER_OBJECT,  SHAPE_PRUNED_VOLUMES },
-    [OPERATION_DISK_USAGE] = {120000, ANSWER_LIST,    SHAPE_DISK_USAGE     },
+    [OPERATION_LIST_IMAGES] = {ANSWER_LIST,    SHAPE_IMAGE          },
+    [OPERATION_REMOVE_IMAGE] = {ANSWER_DELETED, SHAPE_IMAGE          },
+    [OPERATION_PRUNE_IMAGES] = {ANSWER_OBJECT,  SHAPE_PRUNED_IMAGES  },
+    [OPERATION_LIST_NETWORKS] = {ANSWER_LIST,    SHAPE_NETWORK        },
+    [OPERATION_CREATE_NETWORK] = {ANSWER_OBJECT,  SHAPE_NETWORK        },
+    [OPERATION_DELETE_NETWORK] = {ANSWER_DELETED, SHAPE_NETWORK        },
+    [OPERATION_PRUNE_NETWORKS] = {ANSWER_OBJECT,  SHAPE_PRUNED_NETWORKS},
+    [OPERATION_LIST_VOLUMES] = {ANSWER_LIST,    SHAPE_VOLUME         },
+    [OPERATION_CREATE_VOLUME] = {ANSWER_OBJECT,  SHAPE_VOLUME         },
+    [OPERATION_DELETE_VOLUME] = {ANSWER_DELETED, SHAPE_VOLUME         },
+    [OPERATION_PRUNE_VOLUMES] = {ANSWER_OBJECT,  SHAPE_PRUNED_VOLUMES },
+    [OPERATION_DISK_USAGE] = {ANSWER_LIST,    SHAPE_DISK_USAGE     },
 };
 
 struct asking {
@@ -142,11 +140,8 @@ static void send_question(struct api_call *call,
     a->is_dry_run = json_is_true(json_object_get(payload, "dry_run"));
     a->host_id = xstrdup(h->row.id);
     api_agent_ask(call, h,
-                  &(struct api_operation){.operation = operation,
-                                          .payload = payload,
-                                          .timeout_ms = questions[operation].timeout_ms,
-                                          .done = on_reply,
-                                          .owner = a});
+                  &(struct api_operation){
+                      .operation = operation, .payload = payload, .done = on_reply, .owner = a});
 }
 
 /* Sends the operation of the route to the agent if the payload is valid; otherwise answers the call
@@ -353,7 +348,6 @@ static bool check_user(struct removal *m, const struct fleet_host *h)
     api_agent_ask(m->call, h,
                   &(struct api_operation){.operation = OPERATION_INSPECT,
                                           .payload = json_pack("{s:s}", "container_id", id),
-                                          .timeout_ms = INSPECT_MS,
                                           .done = on_user,
                                           .owner = m});
     return true;
@@ -453,13 +447,11 @@ static void remove_by_force(struct api_call *call)
     m->host_id = xstrdup(h->row.id);
     m->payload = payload;
     m->users = json_array();
-    api_agent_ask(
-        call, h,
-        &(struct api_operation){.operation = OPERATION_LIST_NETWORKS,
-                                .payload = json_object(),
-                                .timeout_ms = questions[OPERATION_LIST_NETWORKS].timeout_ms,
-                                .done = on_networks,
-                                .owner = m});
+    api_agent_ask(call, h,
+                  &(struct api_operation){.operation = OPERATION_LIST_NETWORKS,
+                                          .payload = json_object(),
+                                          .done = on_networks,
+                                          .owner = m});
 }
 
 /* The agent refuses built-in networks as well, also by id; here they are known by name. */
