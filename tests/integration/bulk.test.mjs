@@ -225,4 +225,29 @@ test('a batch of DockMon changes tags, auto-restart and desired state, also of a
   const { tags, desired_state: state, web_ui_url: link } = await world.client.container(renamed);
   assert.deepEqual({ tags, state, link }, { tags: ['b', 'c'], state: 'should_run', link: url });
   await world.client.onlineHost();
+
+  // Users who delete the container delete its settings; the next one of its name begins without.
+  const none = { tags: [], auto_restart: false, desired_state: 'unspecified', web_ui_url: null };
+  const fresh = await engine.run('batch-settings');
+  await world.client.container(fresh.name);
+  assert.deepEqual(await shown(), none);
+  for (const remove of [
+    (x) => world.client.delete(`/api/hosts/${world.host.id}/containers/${x.name}`),
+    async (x) => assert.equal((await batch({ scope: 'container', action: 'delete-containers', ids: [short(x)] })).success_items, 1),
+  ]) {
+    const one = await engine.docker('inspect', '-f', '{{.Id}}', fresh.name).then((id) => ({ id, name: fresh.name }));
+    await eventually(async () => (await world.client.container(one.name)).full_id === one.id);
+    const at = `/api/hosts/${world.host.id}/containers/${one.id.slice(0, 12)}`;
+    await world.client.call('PATCH', `${at}/tags`, { body: { ordered_tags: ['left'] } });
+    await world.client.post(`${at}/auto-restart`, { container_name: one.name, enabled: true });
+    await world.client.post(`${at}/desired-state`, { container_name: one.name, desired_state: 'should_run', web_ui_url: url });
+    await remove(one);
+    const after = await engine.run('batch-settings');
+    await eventually(async () => (await world.client.container(after.name)).full_id === after.id);
+    assert.deepEqual(await shown(), none);
+  }
+  await world.server.down();
+  await world.server.up();
+  assert.deepEqual(await shown(), none);
+  await world.client.onlineHost();
 });

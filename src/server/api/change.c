@@ -5,6 +5,7 @@
 #include "proto/command.h"
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
+#include "server/api/setting_change.h"
 #include "server/api/turn.h"
 #include "server/fleet/own_containers.h"
 #include "server/fleet/scope_view.h"
@@ -47,6 +48,7 @@ struct change {
 };
 
 static void advance(struct change *c, const struct command_result *reply);
+static void end(struct change *c);
 
 static struct fleet_host *find_host(const struct change *c)
 {
@@ -326,7 +328,7 @@ static void on_timer(struct loop_timer *t)
     if (has_look(c)) {
         look(c); /* c may be gone now */
     } else {
-        finish(c); /* c is gone now */
+        end(c); /* c may be gone now */
     }
 }
 
@@ -343,6 +345,29 @@ static bool take_list(struct change *c, const struct command_result *reply)
     list_append(&c->o.api->waiting_changes, &c->link);
     loop_timer_start(c->o.api->o.loop, &c->timer, look_delays_ms[c->n_lists - 1], on_timer);
     return true;
+}
+
+static void on_settings(void *owner)
+{
+    finish(owner);
+}
+
+/* Ends the flow. The settings of a container that was deleted by a user are deleted, too. */
+static void end(struct change *c)
+{
+    const struct fleet_host *h = find_host(c);
+
+    if (c->o.operation != OPERATION_REMOVE || c->result.reason != CODE_NONE || !h) {
+        finish(c);
+        return;
+    }
+    setting_removal_start(&(struct setting_removal_options){.api = c->o.api,
+                                                            .host = h,
+                                                            .id = c->ref,
+                                                            .name = c->name,
+                                                            .labels = c->labels,
+                                                            .done = on_settings,
+                                                            .owner = c});
 }
 
 /* Runs the flow up to its next request. `reply` is that to the last one; NULL at first. */
@@ -384,7 +409,7 @@ static void advance(struct change *c, const struct command_result *reply)
             return;
         break;
     }
-    finish(c); /* c is gone now */
+    end(c); /* c may be gone now */
 }
 
 /*

@@ -1,5 +1,6 @@
 #include "server/api/setting_change.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
@@ -156,4 +157,100 @@ void setting_change_start(const struct setting_change_options *o)
     (void)error_set(&err, -ENOBUFS, "The server is busy, try again later");
     o->done(o->owner, &err);
     change_free(ch);
+}
+
+/* --- the settings of a deleted container --- */
+
+struct setting_removal {
+    struct api *api;
+    char *host_id, *name; /* as in setting_change */
+    char subject[CONTAINER_SUBJECT_SIZE];
+    void (*done)(void *owner);
+    void *owner;
+    int code;
+    struct error err;
+};
+
+static void removal_free(struct setting_removal *m)
+{
+    free(m->host_id);
+    free(m->name);
+    free(m);
+}
+
+static bool has_other_container(const struct fleet_host *h, const char *id, const char *subject)
+{
+    map_foreach(&h->containers, e) {
+        const struct fleet_container *c = e->value;
+        char own[CONTAINER_SUBJECT_SIZE];
+
+        (void)subject_of_container(c->labels, c->name, own);
+        if (!str_eq(c->id, id) && str_eq(own, subject))
+            return true;
+    }
+    return false;
+}
+
+static struct container_setting_key get_removal_key(const struct setting_removal *m, size_t kind)
+{
+    return (struct container_setting_key){.host_id = m->host_id,
+                                          .subject = m->subject,
+                                          .name = m->name,
+                                          .kind = (enum container_setting_kind)kind};
+}
+
+static int delete_rows(struct db *s, void *arg, struct error *err)
+{
+    int r = 0;
+
+    for (size_t kind = 0; r == 0 && kind < CONTAINER_SETTING_KINDS; kind++) {
+        const struct container_setting_key key = get_removal_key(arg, kind);
+
+        r = container_settings_delete(s, &key, err);
+    }
+    return r;
+}
+
+static void on_removal_work(void *job)
+{
+    struct setting_removal *m = job;
+
+    m->code = db_tx(m->api->o.store, delete_rows, m, &m->err);
+}
+
+static void on_removal_done(void *job)
+{
+    struct setting_removal *m = job;
+    struct fleet_host *h = fleet_find_host(m->api->o.fleet, m->host_id);
+
+    if (m->code < 0)
+        log_warn(LOG_FIELDS("host", m->host_id, "subject", m->subject),
+                 "settings of a deleted container were not deleted: %s", m->err.msg);
+    for (size_t kind = 0; h && m->code == 0 && kind < CONTAINER_SETTING_KINDS; kind++) {
+        const struct container_setting_key key = get_removal_key(m, kind);
+
+        host_settings_set(h, &key, NULL);
+    }
+    m->done(m->owner);
+    removal_free(m);
+}
+
+void setting_removal_start(const struct setting_removal_options *o)
+{
+    struct setting_removal *m = xcalloc(1, sizeof(*m));
+
+    m->api = o->api;
+    m->done = o->done;
+    m->owner = o->owner;
+    m->host_id = xstrdup(o->host->row.id);
+    if (subject_of_container(o->labels, o->name, m->subject))
+        m->name = xstrdup(o->name);
+    if (str_is_empty(m->subject) || has_other_container(o->host, o->id, m->subject)) {
+        o->done(o->owner);
+        removal_free(m);
+    } else if (job_submit(o->api->o.store_jobs, m, on_removal_work, on_removal_done) < 0) {
+        (void)error_set(&m->err, -ENOBUFS, "the store is busy");
+        m->code = -ENOBUFS;
+        on_removal_done(m);
+    }
 }

@@ -31,5 +31,21 @@ struct setting_change_options {
 
 void setting_change_start(const struct setting_change_options *o);
 
+/*
+ * Deletes all settings of a container that a user has deleted. They stay while another container of
+ * the host has the same subject, as when Compose has created the next one. `done` runs once, also
+ * before the return; a failure is logged.
+ */
+struct setting_removal_options {
+    struct api *api;
+    const struct fleet_host *host;
+    const char *id, *name;
+    const json_t *labels; /* may be NULL */
+    void (*done)(void *owner);
+    void *owner;
+};
+
+void setting_removal_start(const struct setting_removal_options *o);
+
 /* "should_run", "on_demand" or "unspecified" */
 bool setting_is_desired_state(const char *text);
