@@ -1,5 +1,8 @@
 // Limits with an option take its value. docs/threat-model.md has the defaults and the behaviour beyond them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Agent, Server, bin } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
@@ -134,4 +137,38 @@ test('requests are limited by class, user and key', async () => {
   } finally {
     await own.remove();
   }
+});
+
+test('an export of the audit log has the newest 100,000 rows; a fifth at a time is refused', { timeout: 120000 }, async (t) => {
+  const own = await Server.start();
+  const { key } = await own.client('admin');
+  const open = [];
+  t.after(async () => {
+    for (const answer of open) answer.destroy();
+    await own.remove();
+  });
+  const rows = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100010)
+    INSERT INTO audit (at_ms, who, action, target, result) SELECT 1700000000000 + i, 'u', 'flood', printf('%0300d', i), 'ok' FROM n`;
+  assert.equal((await run('sqlite3', ['-cmd', '.timeout 5000', join(own.dir, 'dockmon.db'), rows])).code, 0);
+  const begin = async (format) => {
+    const request = http.get(`${own.url}/api/v2/audit-log/export?format=${format}&action=flood`, { agent: false, headers: { authorization: `Bearer ${key}` } });
+    const [answer] = await once(request, 'response', { signal: AbortSignal.timeout(30000) });
+    open.push(answer.on('error', () => {}));
+    return answer;
+  };
+
+  const [whole] = await Promise.all([begin('csv'), begin('json'), begin('csv'), begin('json')]); // none of them is read
+  const fifth = await begin('csv');
+  assert.equal(fifth.statusCode, 503);
+  assert.ok(fifth.headers['retry-after']);
+  assert.equal(JSON.parse((await fifth.setEncoding('utf8').toArray()).join('')).code, 'busy');
+  const lines = (await whole.setEncoding('utf8').toArray()).join('').trimEnd().split('\r\n');
+  assert.equal(lines.length - 1, 100000);
+  const number = (line) => Number(/"0{280,}(\d+)"/.exec(line)[1]);
+  assert.deepEqual([number(lines[1]), number(lines.at(-1))], [100010, 11]);
+  const next = await begin('json'); // one has ended
+  assert.equal(next.statusCode, 200);
+  assert.equal(JSON.parse((await next.setEncoding('utf8').toArray()).join('')).length, 100000);
+  open[1].destroy();
+  await eventually(async () => (await begin('csv')).statusCode === 200, { what: 'a client that leaves makes room' });
 });
