@@ -51,8 +51,12 @@ static int print_fingerprint(const struct config *config)
     const struct tls_keeper_files files = config_tls_files(config);
     _cleanup_free_ char *text = NULL;
     struct error err = ERROR_INIT;
+    int r;
 
-    if (tls_keeper_find_fingerprint(&files, &text, &err) < 0) {
+    r = tls_keeper_find_fingerprint(&files, &text, &err);
+    if (r == -ENOENT && !config->tls_cert && store_require(config->data_dir, &err) == 0)
+        r = tls_keeper_find_fingerprint(&files, &text, &err); /* the directory is the right one */
+    if (r < 0) {
         (void)fprintf(stderr, "dockmond: fingerprint: %s\n", err.msg);
         return EXIT_FAILURE;
     }

@@ -412,15 +412,12 @@ static int run_audited(struct db *s, void *arg, struct error *err)
 static int execute(struct admin *a, const struct command *c, struct error *err)
 {
     _cleanup_(db_closep) struct db *store = NULL;
-    _cleanup_free_ char *path = xasprintf("%s/dockmon.db", a->data_dir);
     int r;
 
     /* A wrong directory would get a database of its own, and the secret would open nothing. */
-    if (access(path, F_OK) < 0) {
-        return error_set(err, -errno, "no database in %s (%s); is --data-dir right?", a->data_dir,
-                         error_text(-errno));
-    }
-    r = store_open(&store, a->data_dir, err);
+    r = store_require(a->data_dir, err);
+    if (r == 0)
+        r = store_open(&store, a->data_dir, err);
     if (r < 0)
         return r;
     if (c->prepare) {

@@ -5,6 +5,7 @@
 #include "server/auth/first_user.h"
 #include "server/store/audit.h"
 #include "server/store/backup.h"
+#include "server/store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -148,7 +149,10 @@ int backup_command_run(int argc, char **argv, const char *data_dir)
     r = parse(c, argc, argv, &o);
     if (r != 0)
         return r - 1;
-    r = c->run(&o, &err);
+    if (c->run == backup_save)
+        r = store_require(o.data_dir, &err);
+    if (r == 0)
+        r = c->run(&o, &err);
     if (r < 0) {
         (void)fprintf(stderr, "dockmond: %s %s: %s\n", c->word, o.file, err.msg);
         return EXIT_FAILURE;

@@ -5,7 +5,9 @@
 #include "server/store/audit.h"
 #include "server/store/fixture.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int run(const char *dir, const char *word, const char *file)
@@ -65,11 +67,27 @@ static void test_failures_exit_with_1_and_wrong_usage_with_2(void **state)
     assert_non_null(strstr(admin_help(), "restore FILE"));
 }
 
+static void test_backup_of_a_wrong_directory_asks_for_the_right_one(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *empty = fixture_path(f, "empty"), *file = fixture_path(f, "backup");
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(mkdir(empty, 0700), 0);
+    assert_int_equal(run(empty, "backup", file), 1);
+    assert_int_equal(access(file, F_OK), -1);
+    assert_int_equal(rmdir(empty), 0); /* nothing was created in it */
+    assert_int_equal(store_require(empty, &err), -ENOENT);
+    assert_non_null(strstr(err.msg, "is --data-dir right?"));
+    assert_int_equal(store_require(f->dir, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_backup_and_restore_are_recorded_in_the_audit_log),
         TEST(test_failures_exit_with_1_and_wrong_usage_with_2),
+        TEST(test_backup_of_a_wrong_directory_asks_for_the_right_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "server/sqlite/migrate.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 int store_open(struct db **ret, const char *data_dir, struct error *err)
 {
@@ -17,6 +18,16 @@ int store_open(struct db **ret, const char *data_dir, struct error *err)
         return r;
     *ret = TAKE_PTR(db);
     return 0;
+}
+
+int store_require(const char *data_dir, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" STORE_FILE, data_dir);
+
+    if (access(path, F_OK) == 0)
+        return 0;
+    return error_set(err, -errno, "no database in %s (%s); is --data-dir right?", data_dir,
+                     error_text(-errno));
 }
 
 int store_open_copy(struct db **ret, const char *data_dir, struct error *err)

@@ -41,8 +41,10 @@
  * db_close(). Errors name the file and a remedy.
  */
 int store_open(struct db **ret, const char *data_dir, struct error *err) _nodiscard_;
+/* For offline commands: an error with advice if the directory has no database. */
+int store_require(const char *data_dir, struct error *err) _nodiscard_;
 /*
- * The same for a rehearsal: a private copy, which disappears when it is closed. The directory and its
+ * The same as store_open() for a rehearsal: a private copy, which disappears when it is closed. The directory and its
  * files are not changed, and need not exist.
  */
 int store_open_copy(struct db **ret, const char *data_dir, struct error *err) _nodiscard_;
