@@ -29,7 +29,9 @@ struct check {
     struct buf *out;
     bool has_failed;
     bool has_http;     /* an HTTP server answered on the URL */
+    bool is_healthy;   /* and its answer was 200 */
     bool will_join;    /* no permanent token: the registration token decides */
+    char *token;       /* the permanent one, if there is one */
     bool has_endpoint; /* it accepted a WebSocket connection */
     enum step step;
     struct loop_timer timer;
@@ -128,12 +130,15 @@ static void check_token(struct check *c)
     const struct config *config = c->config;
     const struct token_file file = config_token_file(config);
     const char *dir = config->data_path;
-    _cleanup_(token_freep) char *token = NULL;
     struct error err = ERROR_INIT;
     bool is_sealed = false;
-    int r;
+    int r = 0;
 
-    r = config->permanent_token ? 0 : token_load(&file, &token, &is_sealed, &err);
+    if (config->permanent_token) {
+        c->token = xstrdup(config->permanent_token);
+    } else {
+        r = token_load(&file, &c->token, &is_sealed, &err);
+    }
     if (config->permanent_token) {
         say_ok(c, "data directory %s: writable, the permanent token is set by PERMANENT_TOKEN",
                dir);
@@ -248,7 +253,8 @@ static void on_health(void *owner, const struct http_result *result)
                   advice_server(result->message));
     } else {
         c->has_http = true;
-        if (result->status == 200) {
+        c->is_healthy = result->status == 200;
+        if (c->is_healthy) {
             say_ok(c, "server %s%s: answers and is healthy", config->http_address,
                    config->http_prefix);
         } else {
@@ -308,19 +314,45 @@ static void on_script(void *owner, const struct http_result *result)
     next_step(c);
 }
 
-static void check_registration(struct check *c)
+/*
+ * Without an upgrade the server answers 401 for an unknown token and 426 for a valid one, and an
+ * agent that runs keeps its channel. Other answers come from a server of another kind.
+ */
+static void on_channel(void *owner, const struct http_result *result)
+{
+    struct check *c = owner;
+    int status = result->code < 0 ? 0 : result->status;
+
+    c->call = NULL;
+    if (status == 401 && c->is_healthy) {
+        say_wrong(c, "permanent token: the server refuses it: the agent was revoked, or its host "
+                     "deleted; delete the token to register again with a REGISTRATION_TOKEN");
+    } else if (status == 426) {
+        say_ok(c, "permanent token: the server accepts it");
+    } else {
+        say_note(c, "permanent token: this server tells only when the agent connects whether it is "
+                    "valid");
+    }
+    next_step(c);
+}
+
+/* Sends the token that the agent would use. One that can be read on the network is not sent. */
+static void check_acceptance(struct check *c)
 {
     const struct config *config = c->config;
+    const char *kind = c->will_join ? "registration" : "permanent";
+    const char *token = c->will_join ? config->registration_token : c->token;
     _cleanup_(token_freep) char *value = NULL;
-    _cleanup_free_ char *path = xasprintf("%s/install.sh", config->http_prefix);
+    _cleanup_free_ char *path = xasprintf("%s%s", config->http_prefix,
+                                          c->will_join ? "/install.sh" : CONFIG_STATS_WS);
     struct error err = ERROR_INIT;
     int r;
 
-    if (!c->has_http || !c->will_join || !config->registration_token || config->is_exposed) {
+    if (!c->has_http || !token || config->is_exposed) {
         next_step(c);
         return;
     }
-    value = xasprintf("Bearer %s", config->registration_token);
+    value = xasprintf("Bearer %s", token);
     r = http_call_start(
         &c->call, c->loop,
         &(struct http_call_options){
@@ -333,12 +365,12 @@ static void check_registration(struct check *c)
             .timeout_ms = HTTP_TIMEOUT_MS,
             .is_insecure = config->is_insecure,
             .proxies = &config->proxies,
-            .done = on_script,
+            .done = c->will_join ? on_script : on_channel,
             .owner = c,
         },
         &err);
     if (r < 0) {
-        say_note(c, "registration token: it was not checked: %s", err.msg);
+        say_note(c, "%s token: it was not checked: %s", kind, err.msg);
         next_step(c);
     }
 }
@@ -405,7 +437,7 @@ static void start_step(struct check *c)
     switch (c->step) {
     case STEP_ENGINE: check_engine(c); break;
     case STEP_HTTP: check_http(c); break;
-    case STEP_TOKEN: check_registration(c); break;
+    case STEP_TOKEN: check_acceptance(c); break;
     case STEP_WEBSOCKET: check_websocket(c); break;
     case STEP_END: loop_stop(c->loop); break;
     }
@@ -422,5 +454,6 @@ bool check_run(struct loop *loop, const struct config *config, struct buf *out)
     loop_run(loop);
     engine_free(c.engine);
     tls_trust_free(c.engine_trust);
+    token_free(c.token);
     return !c.has_failed;
 }

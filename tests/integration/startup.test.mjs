@@ -196,6 +196,30 @@ test('agent --check fails when the server refuses the registration token', async
   assert.doesNotMatch(r.stdout + r.stderr, /registration-token/, 'the token is a secret');
 });
 
+test('agent --check tries the permanent token, which an agent that runs goes on using', async () => {
+  const running = await Agent.start(server, engine, { token: await server.token() });
+  try {
+    const admin = await server.client('admin');
+    const host = await admin.onlineHost();
+    const check = () => start('dockmon-agent', ['--check'], agentEnv({ DATA_PATH: running.dir }));
+    const good = await check();
+    assert.equal(good.code, 0, good.stdout + good.stderr);
+    assert.match(good.stdout, /^ok +permanent token: the server accepts it/m);
+    assert.equal((await admin.get('/api/hosts')).find((h) => h.id === host.id).status, 'online');
+    const { agents } = await admin.get('/api/agent/list');
+    await admin.post(`/api/agent/${agents.find((a) => a.host_id === host.id).agent_id}/revoke`, {});
+    const bad = await check();
+    assert.equal(bad.code, 1, bad.stdout);
+    assert.match(bad.stdout, /^WRONG +permanent token: the server refuses it/m);
+    assert.doesNotMatch(bad.stdout, /All checks passed/);
+  } finally {
+    await running.remove();
+  }
+  const other = await start('dockmon-agent', ['--check'], agentEnv({ PERMANENT_TOKEN: 'nobodys-token' }));
+  assert.match(other.stdout, /^WRONG +permanent token: the server refuses it/m);
+  assert.doesNotMatch(other.stdout + other.stderr, /nobodys-token/, 'the token is a secret');
+});
+
 test('agent --check: errors of engine, server and endpoint are distinct, with exit code 1', async () => {
   const away = await start('dockmon-agent', ['--check'], agentEnv({ DOCKER_HOST: 'unix:///nowhere.sock', DOCKMON_URL: 'http://127.0.0.1:1' }));
   assert.equal(away.code, 1);

@@ -199,13 +199,23 @@ static bool serve_file(const struct api *a, const struct http_request *r)
     return f != NULL;
 }
 
-static void fail_without_upgrade(struct api_call *call, const char *path)
+/* An agent finds out in this way whether its token is valid, without opening the channel. */
+static bool has_bad_agent_token(const struct api *a, const struct http_request *r)
+{
+    return str_eq(r->path, STATS_CHANNEL_PATH) && !stats_channels_admits(a->o.stats_channels, r);
+}
+
+static void fail_without_upgrade(struct api_call *call, const struct http_request *r)
 {
     _cleanup_free_ char *detail = xasprintf(
         "%s is for WebSocket connections: a proxy in front of this server may have dropped the "
         "headers Upgrade and Connection of the request",
-        path);
+        r->path);
 
+    if (has_bad_agent_token(call->api, r)) {
+        api_fail_code(call, CODE_NOT_AUTHENTICATED, "The token of the agent is not valid");
+        return;
+    }
     api_reply_headers(call, 426, api_error_json(CODE_BAD_REQUEST, detail),
                       (const char *const[]){"Upgrade", "websocket", NULL});
 }
@@ -285,7 +295,7 @@ static void handle(struct api *a, const struct front_request *q)
     }
     call = call_new(a, q, &m);
     if (!m.route && ws_endpoint_find(r->path)) {
-        fail_without_upgrade(call, r->path);
+        fail_without_upgrade(call, r);
         return;
     }
     if (m.is_other_method) {

@@ -69,13 +69,13 @@ static int open_copy(struct api *a,
  * agent until it has authenticated. A stats channel sends pongs and a close frame only.
  */
 const struct ws_endpoint ws_endpoints[] = {
-    {"/api/agent/ws",        false, OBJECT_NONE,      RULES(ROLE_NONE,     KIB(64), KIB(64)), open_agent},
-    {"/api/stats/ws/ingest", false, OBJECT_NONE,      RULES(ROLE_NONE,     KIB(16), KIB(4)),  open_stats},
-    {"/ws",                  false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(16)), open_feed },
-    {"/ws/",                 false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(16)), open_feed },
-    {"/ws/logs",             false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(2)),  open_logs },
-    {"/ws/copy/",            true,  OBJECT_CONTAINER, RULES(ROLE_OPERATOR, KIB(64), MIB(2)),  open_copy },
-    {"/ws/shell/",           true,  OBJECT_CONTAINER, RULES(ROLE_OPERATOR, KIB(64), MIB(2)),  open_shell},
+    {"/api/agent/ws",    false, OBJECT_NONE,      RULES(ROLE_NONE,     KIB(64), KIB(64)), open_agent},
+    {STATS_CHANNEL_PATH, false, OBJECT_NONE,      RULES(ROLE_NONE,     KIB(16), KIB(4)),  open_stats},
+    {"/ws",              false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(16)), open_feed },
+    {"/ws/",             false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(16)), open_feed },
+    {"/ws/logs",         false, OBJECT_LIST,      RULES(ROLE_VIEWER,   KIB(64), MIB(2)),  open_logs },
+    {"/ws/copy/",        true,  OBJECT_CONTAINER, RULES(ROLE_OPERATOR, KIB(64), MIB(2)),  open_copy },
+    {"/ws/shell/",       true,  OBJECT_CONTAINER, RULES(ROLE_OPERATOR, KIB(64), MIB(2)),  open_shell},
 };
 const size_t n_ws_endpoints = ARRAY_LEN(ws_endpoints);
 

@@ -138,6 +138,28 @@ static char *request_token(const struct http_request *r)
     return http_request_query(r, "token");
 }
 
+/* The host whose agent has the token, or NULL. */
+static const struct fleet_host *find_host(const struct stats_channels *s,
+                                          const char *token,
+                                          char ret_hash[SECRET_HASH_SIZE])
+{
+    const char *agent_id;
+
+    secret_hash(token, ret_hash);
+    agent_id = sessions_find_token(s->sessions, ret_hash);
+    return agent_id ? fleet_find_agent(s->fleet, agent_id) : NULL;
+}
+
+bool stats_channels_admits(const struct stats_channels *s, const struct http_request *r)
+{
+    char *token = request_token(r);
+    char hash[SECRET_HASH_SIZE];
+    bool is_admitted = !token || find_host(s, token, hash);
+
+    secret_free(token);
+    return is_admitted;
+}
+
 int stats_channels_accept(struct stats_channels *s,
                           const struct http_request *r,
                           const struct ws_rules *rules,
@@ -145,14 +167,10 @@ int stats_channels_accept(struct stats_channels *s,
 {
     char *token = request_token(r);
     char hash[SECRET_HASH_SIZE];
-    const struct fleet_host *h;
-    const char *agent_id;
+    const struct fleet_host *h = find_host(s, token ? token : "", hash);
     struct channel *c;
 
-    secret_hash(token ? token : "", hash);
     secret_free(token);
-    agent_id = sessions_find_token(s->sessions, hash);
-    h = agent_id ? fleet_find_agent(s->fleet, agent_id) : NULL;
     if (!h)
         return 401;
     c = xcalloc(1, sizeof(*c));

@@ -13,12 +13,17 @@
 #include "server/fleet/fleet.h"
 #include "server/session/session.h"
 
+#define STATS_CHANNEL_PATH "/api/stats/ws/ingest"
+
 struct stats_channels;
 
 /* Both outlive them. */
 struct stats_channels *stats_channels_new(struct fleet *fleet, struct sessions *sessions);
 void stats_channels_stop(struct stats_channels *s); /* closes all channels (1001) */
 void stats_channels_free(struct stats_channels *s);
+
+/* Whether the request has no token, or one that a channel would be opened for. */
+bool stats_channels_admits(const struct stats_channels *s, const struct http_request *r);
 
 /* Fills *ret and returns 0, or returns the HTTP status 401 when the token is unknown. */
 int stats_channels_accept(struct stats_channels *s,
