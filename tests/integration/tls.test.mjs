@@ -188,7 +188,8 @@ test('the CLI refuses an unknown certificate, and login asks once', async () => 
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, new RegExp(`self-signed certificate, its key is ${pin}; if .dockmond fingerprint.`));
   const wrong = await dockmon(server, key, ['hosts'], { env: { ...env, DOCKMON_PIN: OTHER_PIN } });
-  assert.match(wrong.stderr, /not the pinned one/);
+  assert.match(wrong.stderr, new RegExp(`not the pinned one; .*\`dockmon login --pin ${pin}\`; if not`));
+  assert.doesNotMatch(refused.stderr, /login --pin/);
 
   const blind = await dockmon(null, null, ['login', '--api-key', key, server.url], { env });
   assert.notEqual(blind.code, 0, 'there is nobody to confirm');

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MSG_IMPOSTOR "; if not, somebody may be posing as the server"
 #define MAX_PARALLEL 16
 #define TIMEOUT_MS   (UINT64_C(12) * 60 * 1000) /* `stop --time` takes up to ten minutes */
 
@@ -26,6 +27,7 @@ struct client {
     char *authorization; /* "Bearer KEY", NULL: none */
     char *cookie;        /* "session_id=...", NULL: none */
     bool is_insecure;
+    bool is_pinned;                /* by the configuration: another key is refused */
     struct proxy_settings proxies; /* values of the environment */
     uint64_t timeout_ms;
 
@@ -67,6 +69,7 @@ int client_open(struct client **ret, const struct config *config, struct error *
         return r;
     set_url(c, config->url);
     c->is_insecure = config->is_insecure;
+    c->is_pinned = config->pin != NULL;
     c->proxies = proxy_settings_read(secure_getenv);
     c->timeout_ms = TIMEOUT_MS;
     if (config->api_key) {
@@ -112,30 +115,43 @@ static bool may_have_acted(const struct client_request *r, const struct http_res
            !str_starts_with(result->message ? result->message : "", "connect ");
 }
 
-/* "" if there is none. */
-static const char *choose_connection_advice(const struct client *c, int code, const char *message)
+/* The certificate was refused; its key may be the one that `login` pins. */
+static char *advise_about_key(const struct client *c)
 {
-    if (strstr(message, "proxy "))
-        return "; check HTTPS_PROXY and HTTP_PROXY, or name the server in NO_PROXY";
-    if (code == -ECONNREFUSED)
-        return "; is it running? `dockmon login` or DOCKMON_URL chooses another";
-    if (strstr(message, "wrong version number") || strstr(message, "http request"))
-        return "; does it speak http:// there, without TLS?"; /* the messages are OpenSSL's */
-    if (strstr(message, "HTTP status 426")) {
-        return "; a proxy in front of the server drops the upgrade to WebSocket: let it forward the "
-               "headers Upgrade and Connection";
+    const char *key = client_refused_key(c);
+
+    if (c->is_pinned) {
+        return xasprintf("; if `dockmond fingerprint` prints this fingerprint on the server, log "
+                         "in again with `dockmon login --pin %s`" MSG_IMPOSTOR,
+                         key);
     }
-    if (code != -EPROTO || !*client_refused_key(c))
-        return "";
-    return "; if `dockmond fingerprint` prints this fingerprint on the server, `dockmon login` can "
-           "remember it; if not, somebody may be posing as the server";
+    return xstrdup("; if `dockmond fingerprint` prints this fingerprint on the server, `dockmon "
+                   "login` can remember it" MSG_IMPOSTOR);
+}
+
+/* To be freed; "" if there is none. */
+static char *make_connection_advice(const struct client *c, int code, const char *message)
+{
+    if (strstr(message, "proxy ")) {
+        return xstrdup("; check HTTPS_PROXY and HTTP_PROXY, or name the server in NO_PROXY");
+    }
+    if (code == -ECONNREFUSED)
+        return xstrdup("; is it running? `dockmon login` or DOCKMON_URL chooses another");
+    if (strstr(message, "wrong version number") || strstr(message, "http request"))
+        return xstrdup("; does it speak http:// there, without TLS?"); /* OpenSSL's messages */
+    if (strstr(message, "HTTP status 426")) {
+        return xstrdup("; a proxy in front of the server drops the upgrade to WebSocket: let it "
+                       "forward the headers Upgrade and Connection");
+    }
+    return code == -EPROTO && *client_refused_key(c) ? advise_about_key(c) : xstrdup("");
 }
 
 static char *describe_connection_failure(const struct client *c, int code, const char *message)
 {
     const char *text = str_is_empty(message) ? error_text(code) : message;
+    _cleanup_free_ char *advice = make_connection_advice(c, code, text);
 
-    return xasprintf(MSG_CANNOT_TALK "%s", c->url, text, choose_connection_advice(c, code, text));
+    return xasprintf(MSG_CANNOT_TALK "%s", c->url, text, advice);
 }
 
 /* Other refusals with the code of wrong credentials are about the host or its agent. */
