@@ -122,7 +122,8 @@ static int check_word_count(const struct parser *p, struct error *err)
     if (p->args->wants_help)
         return 0;
     if (p->args->words.n < v->min_words) {
-        return error_set(err, -E2BIG, "at least %zu argument%s required", v->min_words,
+        return error_set(err, -E2BIG, "%s %zu argument%s required",
+                         v->min_words == v->max_words ? "exactly" : "at least", v->min_words,
                          v->min_words == 1 ? " is" : "s are");
     }
     if (is_limited && p->args->words.n > v->max_words) {
