@@ -147,6 +147,7 @@ struct fleet_host {
     struct {
         uint64_t version; /* containers_version */
         int64_t listed_at_ms, written_at_ms;
+        uint64_t turn; /* of the last attempt to store it */
         size_t n_left_out;
     } stored; /* maintenance/list_keeper.h's: the list that is on disk */
     size_t max_containers;

@@ -32,6 +32,7 @@ struct list_write {
 struct list_keeper {
     struct list_keeper_options o;
     struct repeated_job job;
+    uint64_t turn; /* number of the last attempt */
 };
 
 static void load_list(void *arg, const char *host_id, int64_t listed_at_ms, const char *containers)
@@ -109,24 +110,33 @@ static struct list_write *make_list(const struct list_keeper *k, struct fleet_ho
     return w;
 }
 
-static void *make_write(struct repeated_job *j)
+/* The host that has waited longest, or NULL: one that changes too fast, or whose list cannot be
+ * stored, does not hold up the others. */
+static struct fleet_host *find_next(const struct list_keeper *k)
 {
-    const struct list_keeper *k = CONTAINER_OF(j, struct list_keeper, job);
-    struct list_write *nothing;
+    struct fleet_host *next = NULL;
 
-    nothing = xcalloc(1, sizeof(*nothing));
     map_foreach(fleet_hosts(k->o.fleet), e) {
         struct fleet_host *h = e->value;
 
-        if (!is_due(k, h))
-            continue;
-        if (saved_list_prepare(h, SLICE)) {
-            free(nothing);
-            return make_list(k, h);
-        }
-        nothing->is_more = true;
-        break;
+        if ((!next || h->stored.turn < next->stored.turn) && is_due(k, h))
+            next = h;
     }
+    return next;
+}
+
+static void *make_write(struct repeated_job *j)
+{
+    struct list_keeper *k = CONTAINER_OF(j, struct list_keeper, job);
+    struct fleet_host *h = find_next(k);
+    struct list_write *nothing;
+
+    if (h)
+        h->stored.turn = ++k->turn;
+    if (h && saved_list_prepare(h, SLICE))
+        return make_list(k, h);
+    nothing = xcalloc(1, sizeof(*nothing));
+    nothing->is_more = h != NULL;
     return nothing;
 }
 

@@ -333,6 +333,44 @@ static void test_stored_list_of_a_host_is_bounded(void **state)
     fleet_remove_host(b->fleet, "h1");
 }
 
+#define MANY 300 /* more than are encoded in a turn */
+
+/* Gives the host a list of which every container has changed. */
+static void change_all(struct fleet_host *h, unsigned turn)
+{
+    json_t *elements = json_array();
+    char id[CONTAINER_ID_SIZE], image[16];
+
+    (void)snprintf(image, sizeof(image), "image:%u", turn);
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(id, sizeof(id), "%064u", i);
+        (void)json_array_append_new(elements, json_pack("{s:s, s:s}", "Id", id, "Image", image));
+    }
+    assert_int_equal(fleet_apply_snapshot(h, elements, NOW + turn), 0);
+    json_decref(elements);
+}
+
+static void test_a_list_that_changes_all_the_time_does_not_hold_up_others(void **state)
+{
+    struct bench *b = *state;
+    struct fleet_host *hosts[] = {put_host(b->fleet, "h1"), put_host(b->fleet, "h2")};
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        unsigned turn = 0;
+
+        list(hosts[1 - i], web, NOW + 10000);
+        change_all(hosts[i], turn);
+        start(b, 0);
+        while (hosts[1 - i]->stored.listed_at_ms != NOW + 10000 && ++turn < 200) {
+            change_all(hosts[i], turn);
+            loop_turn(b->loop);
+        }
+        assert_in_range(turn, 1, 199);
+        stop(b);
+        hosts[1 - i]->stored.listed_at_ms = 0;
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -346,6 +384,7 @@ int main(void)
         CASE(test_list_of_an_online_host_is_written_rarely_and_at_the_end),
         CASE(test_only_the_time_of_an_unchanged_list_is_written),
         CASE(test_stored_list_of_a_host_is_bounded),
+        CASE(test_a_list_that_changes_all_the_time_does_not_hold_up_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
