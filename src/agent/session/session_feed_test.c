@@ -1,5 +1,6 @@
 #include "agent/common/temporary_dir.h"
 #include "agent/engine/event_log.h"
+#include "agent/inventory/inventory.h"
 #include "agent/session/session_fixture.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -466,6 +467,69 @@ static void test_many_containers(void **state)
     tear_down(&f);
 }
 
+/* A list of two containers, whose elements have `filler` bytes in a label each. To be freed. */
+static char *make_pair(size_t filler, size_t more)
+{
+    struct buf text = BUF_INIT((size_t)4 << 20);
+    _cleanup_free_ char *label = xcalloc(1, filler + more + 1);
+    int r;
+
+    memset(label, 'x', filler + more);
+    r = buf_printf(&text,
+                   "[{\"Id\":\"" A "\",\"State\":\"running\",\"Command\":\"%.*s\"},"
+                   "{\"Id\":\"" B "\",\"State\":\"running\",\"Command\":\"%s\"}]",
+                   (int)filler, label, label);
+    assert_int_equal(r, 0);
+    return buf_take(&text);
+}
+
+/* Opens a session on an engine with that list; returns its messages' number, which are parts. */
+static size_t count_parts(const char *list, size_t *ret_bytes)
+{
+    const struct fake_line lines[] = {
+        {"GET /_ping",                 FAKE_SEND, NULL,        "OK"},
+        {"GET /events",                FAKE_HANG, STREAM_HEAD, NULL},
+        {"GET /containers/json?all=1", FAKE_SEND, NULL,        list},
+    };
+    struct fixture f;
+    size_t n;
+
+    set_up(&f, lines, ARRAY_LEN(lines));
+    open_session(&f, (struct session_options){.wants_inventory = true});
+    (void)wait_for(&f, "\"last\":true");
+    n = f.n_sent;
+    *ret_bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *payload = json_object_get(f.sent[i], "payload");
+        const json_t *containers = json_object_get(payload, "containers");
+
+        assert_int_equal(json_integer_value(json_object_get(payload, "part")), i);
+        assert_true(json_array_size(containers) > 0); /* no part is sent before its elements */
+        for (size_t k = 0; k < json_array_size(containers); k++) {
+            _cleanup_free_ char *text = json_dumps(json_array_get(containers, k), JSON_COMPACT);
+
+            *ret_bytes += strlen(text);
+        }
+    }
+    tear_down(&f);
+    return n;
+}
+
+static void test_parts_are_as_large_as_they_may_be(void **state)
+{
+    _cleanup_free_ char *small = make_pair(1000, 0), *full = NULL, *larger = NULL;
+    size_t bytes, filler;
+
+    (void)state;
+    assert_int_equal(count_parts(small, &bytes), 1);
+    filler = (INVENTORY_PART_SIZE - (bytes - 2000)) / 2;
+    full = make_pair(filler, (INVENTORY_PART_SIZE - bytes) % 2);
+    assert_int_equal(count_parts(full, &bytes), 1);
+    assert_int_equal(bytes, INVENTORY_PART_SIZE);
+    larger = make_pair(filler, (INVENTORY_PART_SIZE - bytes) % 2 + 1);
+    assert_int_equal(count_parts(larger, &bytes), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_hole_between_log_and_history),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_many_containers),
+        cmocka_unit_test(test_parts_are_as_large_as_they_may_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
