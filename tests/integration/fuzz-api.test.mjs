@@ -31,6 +31,27 @@ test('500 requests have answers that the document describes', async () => {
   for (const status of [200, 400, 401, 403, 404, 405, 422]) assert.ok(fuzz.counts.get(status) > 0, `no answer had the status ${status}`);
 });
 
+test('requests that were findings have answers that the document describes', async () => {
+  const json = (id, method, path, body) => ({ caller: 'admin', id, method, path, headers: {}, body: JSON.stringify(body) });
+  const settings = ['add-tags', 'remove-tags', 'set-auto-restart', 'set-desired-state'];
+  const params = [undefined, null, {}, { tags: [7] }, { tags: null }, { enabled: null }, { desired_state: 'up' }, { desired_state: null }, { tags: ['a'], enabled: true, desired_state: 'on_demand' }];
+  const tags = (members) => json('changeContainerTags', 'PATCH', '/api/hosts/@host0/containers/c-1/tags', members);
+  const history = (query) => ({ caller: 'admin', id: 'getHostHistory', method: 'GET', path: `/api/hosts/@host0/stats/history?range=8h&${query}`, headers: {} });
+  const all = [
+    ...settings.flatMap((action) => params.map((p) => [json('createBatch', 'POST', '/api/batch', { scope: 'container', action, ids: ['h:c'], params: p }), p?.tags?.[0] === 'a' ? 201 : 422])),
+    [json('createBatch', 'POST', '/api/batch', { scope: 'container', action: 'check-updates', ids: ['h:c'] }), 201],
+    [tags({ tags_to_add: ['x'], tags_to_remove: null, container_name: 'c' }), 200],
+    [tags({ tags_to_add: ['x'], 'a b': {} }), 422],
+    ...['from=aaa', 'to=aaa', 'since=aaa'].map((query) => [history(query), 422]),
+    [history('from=1769860800&to=1'), 200],
+  ];
+  for (const [q, status] of all) {
+    const r = await fuzz.send(q);
+    assert.equal(r.status, status, `${q.path} ${q.body}: ${r.text}`);
+    fuzz.check(q, r);
+  }
+});
+
 test('an answer that the document does not describe is a finding', () => {
   const q = { method: 'GET', path: '/api/hosts' };
   const answer = (status, text, headers = {}) => ({ status, text, type: 'application/json', headers });

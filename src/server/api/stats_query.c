@@ -63,17 +63,17 @@ static int read_time(const struct api_call *call,
     _cleanup_free_ char *range = api_query(call, "range");
     int r = api_query_time(call, "since", ret_since_ms, err);
 
-    if (r == 0 && !str_is_empty(range))
-        return read_range(range, q, err);
     if (r == 0)
         r = api_query_time(call, "from", &q->from_ms, err);
-    if (r == 0 && !q->from_ms)
-        q->from_ms = *ret_since_ms;
-    *ret_since_ms = 0;
     if (r == 0)
         r = api_query_time(call, "to", &q->to_ms, err);
     if (r < 0)
         return r;
+    if (!str_is_empty(range))
+        return read_range(range, q, err);
+    if (!q->from_ms)
+        q->from_ms = *ret_since_ms;
+    *ret_since_ms = 0;
     if (!q->from_ms) {
         return error_set(err, -EINVAL,
                          "either `range` (1h, 8h, 24h, 7d, 30d) or `from` is required");
