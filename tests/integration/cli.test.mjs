@@ -443,6 +443,9 @@ test('errors say what happened and what to do', async () => {
     assert.equal((await cli(...words)).code, theirs.code, words.join(' '));
   }
   assert.match(usage.stderr, /no-such-flag/);
+  const pull = await cli('pull', 'nginx');
+  assert.deepEqual([pull.code, pull.stderr], [1, 'Error: unknown command: pull; see `dockmon --help`\n']);
+  assert.match((await cli('--help')).stdout, /no `run` and no `pull`/);
   assert.notEqual((await cli('dance')).code, 0);
 });
 
