@@ -1,7 +1,6 @@
 #include "docker/engine.h"
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/container_id.h"
 #include "base/list.h"
 #include "base/str.h"
 
@@ -44,8 +43,8 @@ struct engine_call {
     struct engine *engine;
     struct list link;
     enum call_state state;
-    char *method, *path, *body;
-    struct engine_request request; /* its strings are the three above */
+    char *method, *path, *body, *auth;
+    struct engine_request request; /* its strings are the four above */
     struct http_call *http;
     unsigned minor;   /* the version it was sent with */
     bool is_repeated; /* the engine has refused the version once */
@@ -60,6 +59,13 @@ static void call_set_state(struct engine_call *call, enum call_state state)
     call->state = state;
 }
 
+static void free_secret(char *s)
+{
+    if (s)
+        explicit_bzero(s, strlen(s));
+    free(s);
+}
+
 static void call_free(struct engine_call *call)
 {
     list_unlink(&call->link);
@@ -67,6 +73,7 @@ static void call_free(struct engine_call *call)
     free(call->method);
     free(call->path);
     free(call->body);
+    free_secret(call->auth);
     buf_done(&call->early);
     free(call);
 }
@@ -83,23 +90,6 @@ static void call_fail(struct engine_call *call, int code, const char *message)
 {
     call_finish(call, &(struct engine_reply){
                           .code = code, .message = message, .body = "", .content_type = ""});
-}
-
-int engine_status_code(int status)
-{
-    if (status < 300 || status == 304)
-        return 0;
-    switch (status) {
-    case 401:
-    case 403:
-    case 405: return -EACCES;
-    case 404: return -ENOENT;
-    case 409: return -EBUSY;
-    default: break;
-    }
-    if (status < 400)
-        return -EPROTO;
-    return status < 500 ? -EINVAL : -EREMOTEIO;
 }
 
 /* Converts a failure of the connection; `ret` receives the text for humans. */
@@ -120,51 +110,6 @@ static int describe_failure(const struct engine *engine,
         return error_set(ret, -ENOTCONN, "docker engine not reachable at %s: %s", engine->address,
                          detail);
     }
-}
-
-/* Without the query, and with short ids, because some readers have little room. To be freed. */
-static char *shorten_ids(const char *path)
-{
-    char *ret = xstrndup(path, strcspn(path, "?"));
-    char *out = ret;
-
-    for (const char *in = ret; *in;) {
-        size_t size = strcspn(in, "/");
-        size_t kept = size == CONTAINER_ID_LEN ? CONTAINER_SHORT_ID_LEN : size;
-
-        memmove(out, in, kept);
-        out += kept;
-        in += size;
-        if (*in)
-            *out++ = *in++;
-    }
-    *out = '\0';
-    return ret;
-}
-
-void engine_describe_refusal(const struct http_result *result,
-                             const char *method,
-                             const char *path,
-                             struct error *ret)
-{
-    json_t *v = json_loadb(result->body, result->size, 0, NULL);
-    const char *message = json_string_value(json_object_get(v, "message"));
-
-    _cleanup_free_ char *shown = shorten_ids(path);
-    bool is_refusal = engine_status_code(result->status) == -EACCES;
-
-    if (is_refusal && str_is_empty(message)) {
-        error_set(ret, -EREMOTEIO,
-                  "a proxy in front of the docker engine refused %s %s with status %d", method,
-                  shown, result->status);
-    } else if (is_refusal && strstr(message, "authorization denied")) {
-        error_set(ret, -EREMOTEIO, "docker engine refused %s %s: %s", method, shown, message);
-    } else if (str_is_empty(message)) {
-        error_set(ret, -EREMOTEIO, "docker engine answered with status %d", result->status);
-    } else {
-        error_set(ret, -EREMOTEIO, "%s", message);
-    }
-    json_decref(v);
 }
 
 /* Docker and Podman refuse an API version before anything is done. */
@@ -278,7 +223,10 @@ static int call_run(struct engine_call *call, struct error *err)
 {
     struct engine *engine = call->engine;
     const struct engine_request *q = &call->request;
-    _cleanup_free_ char *path = xasprintf("/v1.%u%s", engine->api_minor, q->path);
+    bool is_older = q->max_api_minor && q->max_api_minor < engine->api_minor;
+    unsigned minor = is_older ? q->max_api_minor : engine->api_minor;
+    _cleanup_free_ char *path = xasprintf("/v1.%u%s", minor, q->path);
+    const struct http_header auth = {"X-Registry-Auth", q->registry_auth};
     uint64_t timeout_ms = q->timeout_ms || q->on_data ? q->timeout_ms : engine->timeout_ms;
     int r;
 
@@ -288,6 +236,8 @@ static int call_run(struct engine_call *call, struct error *err)
                             .trust = engine->trust,
                             .method = q->method,
                             .path = path,
+                            .headers = &auth,
+                            .n_headers = q->registry_auth ? 1 : 0,
                             .body = q->body,
                             .body_size = q->body ? strlen(q->body) : 0,
                             .max_body = q->max_body ? q->max_body : ENGINE_DEFAULT_MAX_BODY,
@@ -508,6 +458,7 @@ static struct engine_call *call_new(struct engine *engine, const struct engine_r
     call->request.method = call->method = xstrdup(request->method ? request->method : "GET");
     call->request.path = call->path = xstrdup(request->path);
     call->request.body = call->body = xstrdup(request->body);
+    call->request.registry_auth = call->auth = xstrdup(request->registry_auth);
     buf_init(&call->early, request->max_upload);
     list_init(&call->link);
     list_append(&engine->waiting, &call->link);

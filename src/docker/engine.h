@@ -91,6 +91,9 @@ struct engine_request {
     const char *method; /* NULL: GET */
     const char *path;   /* with query, without version prefix: "/containers/json?all=1" */
     const char *body;   /* JSON text or NULL; copied */
+    /* Header X-Registry-Auth: a secret, which is copied and never logged; NULL: none. */
+    const char *registry_auth;
+    unsigned max_api_minor; /* sent through this API version if the engine's is newer; 0: none */
     /*
      * Ordinary calls: limit of the whole call; 0: the default of the engine. Streams: limit of the
      * time to the first byte and of each silence; 0: none.
