@@ -90,6 +90,29 @@ const seldom = alone(async (own, user) => {
   ws.close();
 });
 
+// An agent whose samples come only on the second connection. The percentage of the memory is one, also below 1.
+const channelled = alone(async (own, user) => {
+  const element = containerElement({ name: 'channelled' });
+  const agent = new HandAgent(own);
+  const lists = timesOfLists(agent);
+
+  agent.containers = [element];
+  assert.equal((await agent.connect(await own.token())).type, 'auth_success');
+  const channel = new WebSocket(`${own.url.replace('http', 'ws')}/api/stats/ws/ingest`, { headers: { authorization: `Bearer ${agent.permanentToken}` } });
+
+  await opening(channel);
+  let n = 0;
+  const tick = setInterval(() => {
+    channel.send(JSON.stringify({ container_id: element.Id, container_name: '/channelled', cpu_percent: 12.5, memory_usage: 5e6, memory_limit: 1e9, memory_percent: 0.5, network_rx: (n += 1000), network_tx: 0, disk_read: 0, disk_write: 0, timestamp: '2026-01-01T00:00:00Z' }));
+  }, 500);
+
+  later(() => clearInterval(tick));
+  later(() => agent.close());
+  const sample = await eventually(async () => (await user.get('/api/containers')).find((c) => c.memory_percent > 0), { what: 'a sample of the channel' });
+  assert.deepEqual([sample.memory_percent, sample.cpu_percent, sample.memory_usage], [0.5, 12.5, 5e6]);
+  await eventually(() => lists.length > 3 && lists.at(-1) - lists.at(-2) > 7000, { timeout: 60000, what: 'lists are read seldom' });
+});
+
 const missing = alone(async (own) => {
   const element = containerElement({ name: 'quiet' });
   const results = [];
@@ -159,7 +182,7 @@ const summed = alone(async (own, user) => {
   ws.close();
 });
 
-for (const running of [seldom, missing, summed]) running.catch(() => {}); // reported by the tests at the end of the file
+for (const running of [seldom, channelled, missing, summed]) running.catch(() => {}); // reported by the tests at the end of the file
 
 test('samples that come twice, a host rate, and a memory percentage of 0', async () => {
   const element = containerElement({ name: 'twice' });
@@ -249,3 +272,5 @@ test('running containers without samples: an agent of today is closed, one of th
 test('lists of DockMon agents are read seldom while nobody needs them', () => seldom);
 
 test('the metrics of a host whose agent measures none are sums of its containers, and marked', () => summed);
+
+test('samples that come only on the statistics channel show that the agent works', () => channelled);

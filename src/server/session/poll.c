@@ -253,6 +253,14 @@ bool sessions_is_polled(struct sessions *s, const char *agent_id)
     return find_polled(s, agent_id) != NULL;
 }
 
+void sessions_note_sample(struct sessions *s, const char *agent_id)
+{
+    struct session *se = agent_id ? find_polled(s, agent_id) : NULL;
+
+    if (se)
+        se->poll.sample_ms = time_monotonic_ms();
+}
+
 void sessions_need_lists(struct sessions *s)
 {
     uint64_t now_ms = time_monotonic_ms();

@@ -112,6 +112,26 @@ static void test_lists_that_nobody_needs_are_read_seldom(void **state)
     fake_ws_end(ws, 1000);
 }
 
+static void test_samples_of_the_statistics_channel_count(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "go", false, &j);
+
+    fake_advance(0);
+    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "running")));
+    sessions_note_sample(f->sessions, "unknown");
+    sessions_note_sample(f->sessions, NULL); /* of a host without an agent */
+    fake_advance(2000);
+    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "running")));
+    sessions_note_sample(f->sessions, j.agent_id);
+    fake_advance(2000);
+    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", "running")));
+    fake_advance(9999);
+    assert_null(fake_ws_next(ws));
+    fake_ws_end(ws, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +140,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_success_resets_the_interval_of_polls, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lists_that_nobody_needs_are_read_seldom, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_samples_of_the_statistics_channel_count, fixture_setup,
                                         fixture_teardown),
     };
 

@@ -153,6 +153,8 @@ void sessions_refresh(struct sessions *s, const char *agent_id);
  * of the options. Without that call, and while events and samples arrive, it is 10 s.
  */
 void sessions_need_lists(struct sessions *s);
+/* A sample of this agent has arrived on its statistics channel. It shows that the engine works. */
+void sessions_note_sample(struct sessions *s, const char *agent_id);
 
 /*
  * Lists of a polled agent that a caller has asked for by itself, so that it knows when the model

@@ -60,6 +60,7 @@ static void take_sample(const struct channel *c, const struct msg_container_stat
 
     if (!h)
         return; /* the host was replaced by another one */
+    sessions_note_sample(c->owner->sessions, h->agent.id);
     if (!sample_apply_container(h, m))
         return; /* the list with this container has not come yet, or it is a copy */
     if (sample_to_batch(h, m, &sample, &batch))
