@@ -164,37 +164,26 @@ static int add_key(void *arg, const struct foreign_row *row, struct error *err)
     return import_note(im, IMPORT_KEYS, k.name, r, err);
 }
 
-/* A table with other columns than these names is left, and the import goes on. */
-static int read_table(struct import *im,
-                      const struct foreign_query *q,
-                      enum import_kind kind,
-                      foreign_row_fn fn,
-                      struct error *err)
-{
-    int r = foreign_file_has(im->from, q->table, err);
-
-    if (r > 0)
-        r = foreign_file_each(im->from, q, fn, im, err);
-    if (r == -ENODATA) {
-        import_refuse(im, kind, q->table, "the table has other columns than expected");
-        r = 0;
-    }
-    return r;
-}
-
-/* The name of the table of members differs by version; without one, nobody is in a group. */
+/*
+ * The name of the table of members is not certain (IMPORT_MEMBERS_TABLES); without one, nobody is in
+ * a group, which the report says.
+ */
 #define MEMBERS "CREATE TEMP VIEW IF NOT EXISTS dockmon_members AS SELECT "
 #define GROUPS  "CREATE TEMP VIEW IF NOT EXISTS dockmon_groups AS SELECT "
 
 static const struct foreign_alias group_tables[] = {
-    {"custom_groups", GROUPS "id, name FROM main.custom_groups"},
-    {NULL,            GROUPS "NULL AS id, NULL AS name WHERE 0"},
+    {"custom_groups", GROUPS "id, name FROM main.custom_groups", {"id", "name"}},
+    {NULL,            GROUPS "NULL AS id, NULL AS name WHERE 0", {NULL}        },
 };
 static const struct foreign_alias member_tables[] = {
-    {"user_group_memberships", MEMBERS "user_id, group_id FROM main.user_group_memberships"},
-    {"group_memberships",      MEMBERS "user_id, group_id FROM main.group_memberships"     },
-    {"user_groups",            MEMBERS "user_id, group_id FROM main.user_groups"           },
-    {NULL,                     MEMBERS "NULL AS user_id, NULL AS group_id WHERE 0"         },
+    {"user_group_memberships",
+     MEMBERS "user_id, group_id FROM main.user_group_memberships",
+     {"user_id", "group_id"}                                                                               },
+    {"group_memberships",
+     MEMBERS "user_id, group_id FROM main.group_memberships",
+     {"user_id", "group_id"}                                                                               },
+    {"user_groups",            MEMBERS "user_id, group_id FROM main.user_groups",   {"user_id", "group_id"}},
+    {NULL,                     MEMBERS "NULL AS user_id, NULL AS group_id WHERE 0", {NULL}                 },
 };
 
 int import_accounts(struct import *im, struct error *err)
@@ -210,13 +199,14 @@ int import_accounts(struct import *im, struct error *err)
         "SELECT k.*, (SELECT g.id FROM temp.dockmon_groups AS g WHERE g.id = k.group_id "
         "AND " SYSTEM_GROUP ") AS system_group FROM main.api_keys AS k ORDER BY k.id",
         MAX_KEYS};
-    int r = foreign_file_alias(im->from, group_tables, err);
+    const char *groups_table;
+    int r = foreign_file_alias(im->from, group_tables, &groups_table, err);
 
     if (r == 0)
-        r = foreign_file_alias(im->from, member_tables, err);
+        r = foreign_file_alias(im->from, member_tables, &im->members_table, err);
     if (r == 0)
-        r = read_table(im, &users, IMPORT_USERS, add_user, err);
+        r = import_read_table(im, &users, IMPORT_USERS, add_user, im, err);
     if (r == 0)
-        r = read_table(im, &keys, IMPORT_KEYS, add_key, err);
+        r = import_read_table(im, &keys, IMPORT_KEYS, add_key, im, err);
     return r;
 }

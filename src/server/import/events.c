@@ -94,7 +94,6 @@ int import_events(struct import *im, struct error *err)
 {
     static const struct foreign_query query = {
         "event_logs", "SELECT * FROM main.event_logs ORDER BY rowid", MAX_EVENTS};
-    int r = foreign_file_has(im->from, query.table, err);
 
-    return r > 0 ? foreign_file_each(im->from, &query, add_event, im, err) : r;
+    return import_read_table(im, &query, IMPORT_EVENTS, add_event, im, err);
 }

@@ -54,6 +54,24 @@ int import_note(
     return r;
 }
 
+int import_read_table(struct import *im,
+                      const struct foreign_query *q,
+                      enum import_kind kind,
+                      foreign_row_fn fn,
+                      void *arg,
+                      struct error *err)
+{
+    int r = foreign_file_has(im->from, q->table, err);
+
+    if (r > 0)
+        r = foreign_file_each(im->from, q, fn, arg, err);
+    if (r == -ENODATA) {
+        import_refuse(im, kind, q->table, "the table has other columns than expected");
+        r = 0;
+    }
+    return r;
+}
+
 static int check_admins(struct import *im, struct error *err)
 {
     int64_t n_users = 0, n_admins = 0;
@@ -68,7 +86,7 @@ static int check_admins(struct import *im, struct error *err)
 static int run_parts(struct db *s, void *arg, struct error *err)
 {
     static int (*const parts[])(struct import * im, struct error * err) = {
-        import_hosts, import_accounts, import_settings, import_events, check_admins};
+        import_hosts, import_accounts, import_settings, import_events, import_audit, check_admins};
     struct import *im = arg;
     char who[] = "offline", action[] = "import.dockmon", result[] = "ok";
     int r = 0;

@@ -19,6 +19,7 @@ enum import_kind {
     IMPORT_HOST_TAGS,
     IMPORT_CONTAINER_SETTINGS,
     IMPORT_EVENTS,
+    IMPORT_AUDIT,
     IMPORT_KINDS,
 };
 
@@ -32,6 +33,7 @@ struct import {
     struct db *from; /* borrowed */
     struct db *to;   /* closed by import_done() */
     int64_t now_ms;
+    const char *members_table; /* of groups, where one was found; static */
     bool lacks_admin; /* afterwards there are users, but no administrator without a scope */
     struct import_count counts[IMPORT_KINDS];
 };
@@ -50,7 +52,20 @@ void import_refuse(struct import *im, enum import_kind kind, const char *name, c
 int import_hosts(struct import *im, struct error *err) _nodiscard_;
 int import_accounts(struct import *im, struct error *err) _nodiscard_;
 int import_settings(struct import *im, struct error *err) _nodiscard_;
+/* Fills temp.dockmon_names (id, name) of the file. */
+int import_names(struct import *im, struct error *err) _nodiscard_;
 int import_events(struct import *im, struct error *err) _nodiscard_;
+int import_audit(struct import *im, struct error *err) _nodiscard_;
+/* Reads a table, if the file has it. One with other columns is left, and the import goes on. */
+int import_read_table(struct import *im,
+                      const struct foreign_query *q,
+                      enum import_kind kind,
+                      foreign_row_fn fn,
+                      void *arg,
+                      struct error *err) _nodiscard_;
+
+/* The tables in which members of groups are looked for, with commas. */
+#define IMPORT_MEMBERS_TABLES "user_group_memberships, group_memberships, user_groups"
 
 /* Runs all parts. */
 int import_run(struct import *im, struct error *err) _nodiscard_;

@@ -91,8 +91,14 @@ static const struct copied {
                   {"auto_restart_on_failure", "auto_restart_on_failure", false, true},
                   {"failure_threshold", "failure_threshold", false, false},
                   {"success_threshold", "success_threshold", false, false},
+                  {"max_restart_attempts", "max_restart_attempts", false, false},
+                  {"restart_retry_delay_seconds", "restart_retry_delay_seconds", false, false},
                   {0}};
 
+/* Of a table whose rows name a container only by HOST:ID12, or by both in columns; see names.c. */
+#define KNOWN_NAME                                                                                   \
+    "(SELECT n.name FROM temp.dockmon_names AS n WHERE n.id = CASE WHEN instr(t.container_id, ':') " \
+    "> 0 THEN t.container_id ELSE t.host_id || ':' || t.container_id END) AS known_name"
 static const struct source {
     struct foreign_query query;
     enum container_setting_kind kind;
@@ -104,9 +110,10 @@ static const struct source {
      CONTAINER_DESIRED_STATE, desired_state},
     {{"container_desired_states", "SELECT * FROM main.container_desired_states", MAX_ROWS},
      CONTAINER_WEB_UI_URL,    web_ui_url   },
-    {{"container_updates", "SELECT * FROM main.container_updates", MAX_ROWS},
+    {{"container_updates", "SELECT t.*, " KNOWN_NAME " FROM main.container_updates AS t", MAX_ROWS},
      CONTAINER_UPDATE_POLICY, update_policy},
-    {{"container_http_health_checks", "SELECT * FROM main.container_http_health_checks", MAX_ROWS},
+    {{"container_http_health_checks",
+      "SELECT t.*, " KNOWN_NAME " FROM main.container_http_health_checks AS t", MAX_ROWS},
      CONTAINER_HTTP_CHECK,    http_check   },
 };
 
@@ -132,11 +139,27 @@ struct setting_import {
     const struct source *source;
 };
 
+static char *read_name(const struct foreign_row *row)
+{
+    char *name = foreign_row_text(row, "container_name", MAX_NAME);
+
+    return name ? name : foreign_row_text(row, "known_name", MAX_NAME);
+}
+
+/* They may have secrets, which have no place in our database yet. */
+static void note_left_members(struct import *im, const struct foreign_row *row, const char *name)
+{
+    if (foreign_row_is_set(row, "headers_json") || foreign_row_is_set(row, "auth_config_json")) {
+        import_remark(im, IMPORT_CONTAINER_SETTINGS, name,
+                      "the HTTP check comes without its headers and its login");
+    }
+}
+
 static int add_setting(void *arg, const struct foreign_row *row, struct error *err)
 {
     const struct setting_import *s = arg;
     _cleanup_free_ char *host = read_host(row, "container_id");
-    _cleanup_free_ char *name = foreign_row_text(row, "container_name", MAX_NAME), *data = NULL;
+    _cleanup_free_ char *name = read_name(row), *data = NULL;
     _cleanup_(host_done) struct host h = {0};
     const struct container_setting_key key = {
         .host_id = host, .subject = name, .kind = s->source->kind};
@@ -152,6 +175,7 @@ static int add_setting(void *arg, const struct foreign_row *row, struct error *e
                       name ? "its host is not here" : "the name of the container is missing");
         return 0;
     }
+    note_left_members(s->im, row, name);
     return store_setting(s->im, &key, data, err);
 }
 
@@ -246,29 +270,18 @@ static int import_tags(struct import *im, struct error *err)
         "SELECT a.*, t.name AS tag_name FROM main.tag_assignments AS a "
         "JOIN main.tags AS t ON t.id = a.tag_id ORDER BY a.rowid",
         MAX_ROWS};
-    int r = foreign_file_has(im->from, query.table, err);
+    int r = foreign_file_has(im->from, "tags", err);
 
-    if (r > 0)
-        r = foreign_file_has(im->from, "tags", err);
-    if (r > 0)
-        r = foreign_file_each(im->from, &query, add_tag, im, err);
-    if (r == -ENODATA) {
-        import_refuse(im, IMPORT_HOST_TAGS, "tags", "the tables have other columns than expected");
-        r = 0;
-    }
-    return r;
+    return r > 0 ? import_read_table(im, &query, IMPORT_HOST_TAGS, add_tag, im, err) : r;
 }
 
 int import_settings(struct import *im, struct error *err)
 {
-    int r = 0;
+    int r = import_names(im, err);
 
-    for (size_t i = 0; r >= 0 && i < ARRAY_LEN(sources); i++) {
-        r = foreign_file_has(im->from, sources[i].query.table, err);
-        if (r > 0) {
-            r = foreign_file_each(im->from, &sources[i].query, add_setting,
-                                  &(struct setting_import){im, &sources[i]}, err);
-        }
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(sources); i++) {
+        r = import_read_table(im, &sources[i].query, IMPORT_CONTAINER_SETTINGS, add_setting,
+                              &(struct setting_import){im, &sources[i]}, err);
     }
-    return r >= 0 ? import_tags(im, err) : r;
+    return r == 0 ? import_tags(im, err) : r;
 }

@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "server/import/import.h"
+#include "server/import/sealed.h"
+#include "server/import/tables.h"
 #include "server/sqlite/data_dir.h"
 
 #include <errno.h>
@@ -13,10 +15,11 @@
 
 #define WORD       "import-dockmon"
 #define EXIT_USAGE 2
-#define USAGE      "Usage: dockmond [--data-dir DIR] " WORD " [--dry-run] FILE\n"
+#define USAGE      "Usage: dockmond [--data-dir DIR] " WORD " [--dry-run] [--encryption-key FILE] FILE\n"
 
 struct arguments {
-    const char *data_dir, *file;
+    const char *data_dir, *file, *key_file;
+    struct fernet_key key; /* if there is a key_file */
     bool is_dry, wants_help;
 };
 
@@ -28,35 +31,7 @@ static const char *const kind_titles[IMPORT_KINDS] = {
     [IMPORT_HOST_TAGS] = "tags of hosts",
     [IMPORT_CONTAINER_SETTINGS] = "settings of containers",
     [IMPORT_EVENTS] = "events",
-};
-
-/* The tables that are read, and why others stay behind. */
-static const struct known_table {
-    const char *name, *why_not; /* NULL: it is read */
-} known_tables[] = {
-    {"agents",                       NULL                                                },
-    {"alembic_version",              "DockMon's own"                                     },
-    {"api_keys",                     NULL                                                },
-    {"audit_log",                    "stays in the file: our audit log is not rewritten" },
-    {"auto_restart_configs",         NULL                                                },
-    {"container_desired_states",     NULL                                                },
-    {"container_http_health_checks", NULL                                                },
-    {"container_stats_history",      "statistics begin again: the intervals differ"      },
-    {"container_updates",            NULL                                                },
-    {"custom_groups",                "groups become the roles admin, operator and viewer"},
-    {"docker_hosts",                 NULL                                                },
-    {"event_logs",                   NULL                                                },
-    {"host_stats_history",           "statistics begin again: the intervals differ"      },
-    {"notification_channels",        "there is no place for channels yet"                },
-    {"oidc_config",                  "there is no login by OIDC"                         },
-    {"registration_tokens",          "valid for minutes only: create new ones"           },
-    {"registry_credentials",         "there is no place for credentials yet"             },
-    {"tag_assignments",              NULL                                                },
-    {"tags",                         NULL                                                },
-    {"group_memberships",            NULL                                                },
-    {"user_group_memberships",       NULL                                                },
-    {"user_groups",                  NULL                                                },
-    {"users",                        NULL                                                },
+    [IMPORT_AUDIT] = "audit log",
 };
 
 bool import_command_is(const char *word)
@@ -90,7 +65,8 @@ static bool parse(struct arguments *a, int argc, char **argv)
             a->is_dry = true;
         } else if (str_eq(word, "--help")) {
             a->wants_help = true;
-        } else if (take_option(argc, argv, &i, "--data-dir", &a->data_dir)) {
+        } else if (take_option(argc, argv, &i, "--data-dir", &a->data_dir) ||
+                   take_option(argc, argv, &i, "--encryption-key", &a->key_file)) {
             continue;
         } else if (word[0] != '-' && word[0] != '\0' && !a->file) {
             a->file = word;
@@ -105,26 +81,7 @@ static bool parse(struct arguments *a, int argc, char **argv)
     return a->wants_help || a->file;
 }
 
-static void print_table(void *arg _unused_, const char *name)
-{
-    const char *why = "unknown, not read";
-    char shown[64];
-
-    for (size_t i = 0; i < ARRAY_LEN(known_tables); i++) {
-        if (str_eq(name, known_tables[i].name))
-            why = known_tables[i].why_not;
-    }
-    if (!why)
-        return;
-    str_copy(shown, sizeof(shown), name);
-    for (char *p = shown; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-    }
-    (void)printf("table %s: %s\n", shown, why);
-}
-
-static int print_plan(const struct import *im, struct error *err)
+static int print_plan(const struct arguments *a, const struct import *im, struct error *err)
 {
     (void)printf("%-24s %8s %8s %8s\n", "", "comes", "present", "cannot");
     for (size_t kind = 0; kind < IMPORT_KINDS; kind++) {
@@ -137,7 +94,20 @@ static int print_plan(const struct import *im, struct error *err)
         if (c->n_left_out > 0)
             (void)printf("    and %u more\n", c->n_left_out);
     }
-    return foreign_file_tables(im->from, print_table, NULL, err);
+    return import_tables_print(im, a->key_file ? &a->key : NULL, err);
+}
+
+static void print_members(const struct import *im)
+{
+    if (im->members_table) {
+        (void)printf("Members of groups: read from table %s.\n", im->members_table);
+        return;
+    }
+    (void)printf("WARNING: ALL USERS OF THE FILE BECOME VIEWERS: it does not say who is in which "
+                 "group.\n"
+                 "    The tables %s were searched, with the columns user_id and group_id; none is "
+                 "in the file.\n",
+                 IMPORT_MEMBERS_TABLES);
 }
 
 static void print_lack_of_admin(const struct import *im, const char *data_dir)
@@ -159,9 +129,11 @@ static int rehearse(const struct arguments *a, struct db *from, struct error *er
     if (r == 0)
         r = import_run(&im, err);
     if (r == 0)
-        r = print_plan(&im, err);
-    if (r == 0)
+        r = print_plan(a, &im, err);
+    if (r == 0) {
+        print_members(&im);
         print_lack_of_admin(&im, a->data_dir);
+    }
     import_done(&im);
     return r;
 }
@@ -187,7 +159,18 @@ static int apply(const struct arguments *a, struct db *from, struct error *err)
     return r;
 }
 
-static int execute(const struct arguments *a, struct error *err)
+/* A key that does not fit ends the command before anything is printed or changed. */
+static int check_key(struct arguments *a, struct db *from, struct error *err)
+{
+    int r;
+
+    if (!a->key_file)
+        return 0;
+    r = fernet_key_read(&a->key, a->key_file, err);
+    return r < 0 ? r : import_sealed_check(from, &a->key, err);
+}
+
+static int execute(struct arguments *a, struct error *err)
 {
     _cleanup_(db_closep) struct db *from = NULL;
     int r = foreign_file_open(&from, a->file, err);
@@ -199,16 +182,32 @@ static int execute(const struct arguments *a, struct error *err)
                          "%s is not a database of DockMon: it has no table docker_hosts", a->file);
     }
     if (r > 0)
+        r = check_key(a, from, err);
+    if (r == 0)
         r = rehearse(a, from, err);
     if (r == 0 && !a->is_dry)
         r = apply(a, from, err);
     return r;
 }
 
+static int run(struct arguments *a)
+{
+    struct error err = ERROR_INIT;
+    int r = execute(a, &err);
+
+    fernet_key_done(&a->key);
+    if (r < 0) {
+        (void)fprintf(stderr, "dockmond: " WORD " %s: %s\n", a->file, err.msg);
+        return EXIT_FAILURE;
+    }
+    if (a->is_dry)
+        (void)printf("Nothing was changed.\n");
+    return EXIT_SUCCESS;
+}
+
 int import_command_run(int argc, char **argv, const char *data_dir)
 {
     struct arguments a = {.data_dir = data_dir};
-    struct error err = ERROR_INIT;
 
     if (!parse(&a, argc, argv)) {
         (void)fputs(USAGE, stderr);
@@ -218,11 +217,5 @@ int import_command_run(int argc, char **argv, const char *data_dir)
         (void)printf(USAGE "\n%s", IMPORT_COMMAND_HELP);
         return EXIT_SUCCESS;
     }
-    if (execute(&a, &err) < 0) {
-        (void)fprintf(stderr, "dockmond: " WORD " %s: %s\n", a.file, err.msg);
-        return EXIT_FAILURE;
-    }
-    if (a.is_dry)
-        (void)printf("Nothing was changed.\n");
-    return EXIT_SUCCESS;
+    return run(&a);
 }

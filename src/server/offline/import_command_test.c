@@ -424,6 +424,14 @@ static void expect_refusal(const struct fixture *f, const char *path, int code)
 
     assert_int_equal(foreign_file_open(&d, path, &err), code);
     assert_non_null(strstr(err.msg, path));
+    if (code == -EUCLEAN) {
+        _cleanup_free_ char *text = xasprintf(
+            "%s is damaged or not complete; copy it again while DockMon is stopped, with the file "
+            "%s-wal if there is one",
+            path, path);
+
+        assert_string_equal(err.msg, text);
+    }
     assert_int_equal(run_import(f, NULL, path), 1);
     assert_int_equal(users_count(f->store, &n, NULL), 0);
     assert_int_equal(n, 0);

@@ -2,11 +2,13 @@
 #include "base/alloc.h"
 #include "server/sqlite/query.h"
 
-enum stmt { STMT_INSERT, STMT_PURGE, STMT_ACTIONS, STMT_NAMES, STMT_SUMMARY, STMT_COUNT };
+enum stmt { STMT_INSERT, STMT_HAS, STMT_PURGE, STMT_ACTIONS, STMT_NAMES, STMT_SUMMARY, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_INSERT] = ("INSERT INTO audit (at_ms, who, peer, action, target, result) "
                      "VALUES (:at_ms, :who, :peer, :action, :target, :result)"),
+    [STMT_HAS] = ("SELECT 1 FROM audit WHERE at_ms = :at_ms AND who = :who AND peer IS :peer AND "
+                  "action = :action AND target IS :target AND result = :result"),
     [STMT_PURGE] = "DELETE FROM audit WHERE at_ms < :before",
     [STMT_ACTIONS] = "SELECT DISTINCT action FROM audit ORDER BY action",
     [STMT_NAMES] = "SELECT DISTINCT who FROM audit ORDER BY who",
@@ -39,6 +41,17 @@ int audit_insert(struct db *s, const struct audit_entry *e, struct error *err)
         return r;
     query_bind_row(&q, columns, ARRAY_LEN(columns), e);
     return query_run(&q, NULL, err);
+}
+
+int audit_has(struct db *s, const struct audit_entry *e, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, s, sql[STMT_HAS], err);
+
+    if (r < 0)
+        return r;
+    query_bind_row(&q, columns, ARRAY_LEN(columns), e);
+    return query_step(&q, err);
 }
 
 static const struct page_filter filters[] = {

@@ -20,6 +20,9 @@ struct audit_entry {
 
 int audit_insert(struct db *s, const struct audit_entry *e, struct error *err) _nodiscard_;
 
+/* Returns 1 when there is a row with these values (`id` does not count), else 0. */
+int audit_has(struct db *s, const struct audit_entry *e, struct error *err) _nodiscard_;
+
 struct audit_query {
     struct page page;
     const char *who, *action; /* NULL: any */

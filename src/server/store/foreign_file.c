@@ -88,15 +88,52 @@ int foreign_file_has(struct db *d, const char *table, struct error *err)
     return query_step(&q, err);
 }
 
-int foreign_file_alias(struct db *d, const struct foreign_alias *a, struct error *err)
+/* Says what an error of SQLite means for the file. */
+static int explain(const struct db *d, const char *table, int code, struct error *err)
+{
+    if (code == -EINVAL) {
+        return error_set(err, -E2BIG, "%s: a row of table %s is larger than %d MiB", d->path, table,
+                         MAX_VALUE >> 20);
+    }
+    return code == -EUCLEAN ? set_damage(err, d->path) : code;
+}
+
+static int has_column(struct db *d, const char *table, const char *column, struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r = query_init(&q, d, "SELECT 1 FROM pragma_table_info(:table, 'main') WHERE name = :name",
+                       err);
+
+    if (r < 0)
+        return r;
+    query_text(&q, ":table", table);
+    query_text(&q, ":name", column);
+    return query_step(&q, err);
+}
+
+int foreign_file_run(struct db *d, const struct foreign_alias *a, struct error *err)
+{
+    int r = a->table ? foreign_file_has(d, a->table, err) : 1;
+
+    for (size_t i = 0; r > 0 && a->columns[i]; i++)
+        r = has_column(d, a->table, a->columns[i], err);
+    if (r <= 0)
+        return r;
+    r = db_exec(d, a->sql, err);
+    return r < 0 ? explain(d, a->table, r, err) : 1;
+}
+
+int foreign_file_alias(struct db *d,
+                       const struct foreign_alias *a,
+                       const char **ret_table,
+                       struct error *err)
 {
     for (;; a++) {
-        int r = a->table ? foreign_file_has(d, a->table, err) : 1;
+        int r = foreign_file_run(d, a, err);
 
-        if (r < 0)
-            return r;
-        if (r > 0)
-            return db_exec(d, a->sql, err);
+        *ret_table = a->table;
+        if (r != 0)
+            return r < 0 ? r : 0;
     }
 }
 
@@ -145,11 +182,7 @@ int foreign_file_each(struct db *d,
         if (r < 0)
             return r;
     }
-    if (r == -EINVAL) {
-        return error_set(err, -E2BIG, "%s: a row of table %s is larger than %d MiB", d->path,
-                         query->table, MAX_VALUE >> 20);
-    }
-    return r == -EUCLEAN ? set_damage(err, d->path) : r;
+    return r < 0 ? explain(d, query->table, r, err) : 0;
 }
 
 static int find_column(const struct foreign_row *row, const char *column)
@@ -200,6 +233,19 @@ char *foreign_row_cut(const struct foreign_row *row, const char *column, size_t 
     const char *text = borrow_text(row, column, &size);
 
     return text ? xasprintf("%.*s", STR_CUT(text, max)) : NULL;
+}
+
+void foreign_row_each_text(const struct foreign_row *row, size_t max, foreign_text_fn fn, void *arg)
+{
+    int n = sqlite3_column_count(row->stmt);
+
+    for (int i = 0; i < n; i++) {
+        size_t size = 0;
+        const char *text = borrow_text(row, sqlite3_column_name(row->stmt, i), &size);
+
+        if (text && size <= max)
+            fn(arg, text);
+    }
 }
 
 int64_t foreign_row_i64(const struct foreign_row *row, const char *column, int64_t absent)

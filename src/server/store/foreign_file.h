@@ -24,14 +24,21 @@ int foreign_file_open(struct db **ret, const char *path, struct error *err) _nod
 
 /* Returns 1 when the file has a table of this name, else 0. */
 int foreign_file_has(struct db *d, const char *table, struct error *err) _nodiscard_;
-/*
- * Runs the SQL, which defines a temporary view, of the first entry whose table the file has. The
- * table of the last entry is NULL: it defines the view without any.
- */
+/* SQL for a table that has certain columns. */
 struct foreign_alias {
     const char *table, *sql;
+    const char *columns[4]; /* ends with NULL */
 };
-int foreign_file_alias(struct db *d, const struct foreign_alias *a, struct error *err) _nodiscard_;
+/* Runs the SQL and returns 1 when the file has the table with the columns, else returns 0. */
+int foreign_file_run(struct db *d, const struct foreign_alias *a, struct error *err) _nodiscard_;
+/*
+ * Runs the SQL, which defines a temporary view, of the first entry that fits. The table of the last
+ * entry is NULL: it defines the view without any. *ret_table is the table that was found, or NULL.
+ */
+int foreign_file_alias(struct db *d,
+                       const struct foreign_alias *a,
+                       const char **ret_table,
+                       struct error *err) _nodiscard_;
 typedef void (*foreign_table_fn)(void *arg, const char *name);
 int foreign_file_tables(struct db *d, foreign_table_fn fn, void *arg, struct error *err)
     _nodiscard_;
@@ -59,6 +66,12 @@ bool foreign_row_is_set(const struct foreign_row *row, const char *column);
 char *foreign_row_text(const struct foreign_row *row, const char *column, size_t max);
 /* The same, but a longer text is cut. */
 char *foreign_row_cut(const struct foreign_row *row, const char *column, size_t max);
+/* Calls fn for each text of the row that has at most `max` bytes. */
+typedef void (*foreign_text_fn)(void *arg, const char *text);
+void foreign_row_each_text(const struct foreign_row *row,
+                           size_t max,
+                           foreign_text_fn fn,
+                           void *arg);
 int64_t foreign_row_i64(const struct foreign_row *row, const char *column, int64_t absent);
 /* A naive time in UTC, in ms; 0 when absent. */
 int64_t foreign_row_time(const struct foreign_row *row, const char *column);
