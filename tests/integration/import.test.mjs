@@ -1,12 +1,15 @@
 // Moving in: a database of DockMon is taken over; its agents, users and keys work on our server untouched.
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
-import { access, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
+import { cleanups } from './lib/cleanup.mjs';
+import { Agent, Client, Server, bin, temporaryDirectory } from './lib/dockmon.mjs';
 import { HandAgent } from './lib/hand-agent.mjs';
 import { run } from './lib/process.mjs';
+import { ScriptedEngine } from './lib/scripted-engine.mjs';
+import { eventually } from './lib/wait.mjs';
 
 // Of "correct horse", as DockMon stores it.
 const ARGON2 =
@@ -14,6 +17,16 @@ const ARGON2 =
 // Of the same, as DockMon 1 stores it.
 const BCRYPT = '$2b$12$Ro0CUfOqk6cXEKf3dyaM7ObW9URLVDjB4hhdRYtG8g/354f2PmVSa';
 const KEY = `dockmon_${'k'.repeat(43)}`;
+// A token of Fernet with its key, of the specification.
+const SEALED = 'gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==';
+const ENCRYPTION_KEY = 'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=';
+// Tables of DockMon that are named in the report, whether the file has them or not.
+const TABLES = [
+  'agents', 'alembic_version', 'api_keys', 'audit_log', 'auto_restart_configs', 'container_desired_states',
+  'container_http_health_checks', 'container_stats_history', 'container_updates', 'custom_groups', 'deployment_metadata',
+  'deployments', 'docker_hosts', 'event_logs', 'global_settings', 'host_stats_history', 'notification_channels',
+  'oidc_config', 'registration_tokens', 'registry_credentials', 'tag_assignments', 'tags', 'user_prefs', 'users',
+];
 const NOW = "'2025-11-02 09:13:07.123456'";
 
 // The tables of both eras, with the columns that an import reads and some that it does not.
@@ -40,8 +53,16 @@ CREATE TABLE api_keys (id INTEGER PRIMARY KEY, name TEXT, key_hash TEXT, key_pre
   allowed_ips TEXT, expires_at DATETIME, revoked_at DATETIME, created_at DATETIME);
 INSERT INTO api_keys VALUES (1, 'ci', '${createHash('sha256').update(KEY).digest('hex')}', 'dockmon_kkkkk', 2, NULL,
   NULL, NULL, ${NOW});
-CREATE TABLE registry_credentials (id INTEGER PRIMARY KEY, password_encrypted TEXT);`;
+CREATE TABLE registry_credentials (id INTEGER PRIMARY KEY, password_encrypted TEXT);
+INSERT INTO registry_credentials VALUES (1, '${SEALED}');
+CREATE TABLE host_stats_history (host_id TEXT, resolution TEXT, timestamp INTEGER);
+INSERT INTO host_stats_history VALUES ('h', '1h', 1762074787), ('h', '1h', 1762074794);
+CREATE TABLE audit_log (id INTEGER PRIMARY KEY, username TEXT, action TEXT, entity_type TEXT, entity_name TEXT,
+  host_name TEXT, details TEXT, ip_address TEXT, created_at DATETIME);
+INSERT INTO audit_log VALUES (1, 'dave', 'stop', 'container', 'web', 'alpha', NULL, '192.0.2.7', ${NOW});
+CREATE TABLE zebra (id INTEGER);`;
 
+const later = cleanups();
 let dir;
 
 before(async () => {
@@ -51,6 +72,15 @@ after(() => rm(dir, { recursive: true, force: true }));
 
 const offline = (data, ...words) => run(bin('dockmond'), ['--data-dir', data, ...words]);
 
+async function create(name, era, agent) {
+  const file = join(dir, `${name}.db`);
+  const made = await run('sqlite3', [file, schema(era, agent)]);
+  assert.equal(made.code, 0, made.stderr);
+  return file;
+}
+
+const newAgent = () => ({ id: randomUUID(), host: randomUUID(), engine: randomUUID() });
+
 async function login(server, username, password = 'correct horse') {
   const body = { username, password };
   return (await new Client(server).fetch('POST', '/api/v2/auth/login', { body })).status;
@@ -58,11 +88,9 @@ async function login(server, username, password = 'correct horse') {
 
 for (const era of ['seed', 'head']) {
   test(`agents, users and keys of a ${era} database work on our server`, async () => {
-    const agent = { id: randomUUID(), host: randomUUID(), engine: randomUUID() };
-    const file = join(dir, `${era}.db`);
+    const agent = newAgent();
+    const file = await create(era, era, agent);
     const data = join(dir, era);
-    const made = await run('sqlite3', [file, schema(era, agent)]);
-    assert.equal(made.code, 0, made.stderr);
 
     const dry = await offline(data, 'import-dockmon', '--dry-run', file);
     assert.equal(dry.code, 0, dry.stderr);
@@ -76,10 +104,14 @@ for (const era of ['seed', 'head']) {
     // A file without groups does not say who is an administrator.
     if (era === 'seed') {
       assert.match(first.stdout, /carol: becomes a viewer/);
+      assert.match(first.stdout, /^WARNING: ALL USERS OF THE FILE BECOME VIEWERS/m);
+      assert.match(first.stdout, /user_group_memberships, group_memberships, user_groups were searched/);
       assert.match(first.stdout, /user set-role --role admin NAME/);
       const raised = await offline(data, 'user', 'set-role', '--role', 'admin', 'admin');
       assert.equal(raised.code, 0, raised.stderr);
     }
+
+    if (era === 'head') assert.match(first.stdout, /^Members of groups: read from table user_group_memberships\.$/m);
 
     const server = await Server.start({ dir: data });
     try {
@@ -107,9 +139,117 @@ for (const era of ['seed', 'head']) {
       const host = await client.onlineHost();
       assert.equal(host.id, agent.host);
       assert.equal(host.name, 'alpha');
+      if (era === 'head') {
+        const { entries } = await (await server.client()).get('/api/v2/audit-log?username=dave');
+        assert.deepEqual(
+          entries.map((e) => [e.action, e.entity_type, e.entity_name, e.host_name, e.ip_address, e.details.result]),
+          [['container.stop', 'container', 'web', 'alpha', '192.0.2.7', 'imported from DockMon']],
+        );
+      }
       await peer.close();
     } finally {
       await server.down();
     }
   });
 }
+
+test('the report names each table, and what the key opens', async () => {
+  const file = await create('report', 'head', newAgent());
+  const data = join(dir, 'report');
+  const key = join(dir, 'encryption.key');
+  const dry = async (text) => {
+    await writeFile(key, text);
+    return offline(data, 'import-dockmon', '--dry-run', '--encryption-key', key, file);
+  };
+
+  const right = await dry(`${ENCRYPTION_KEY}\n`);
+  assert.equal(right.code, 0, right.stderr);
+  for (const name of TABLES) assert.match(right.stdout, new RegExp(`^table ${name}: (read, \\d|not taken, \\d+ rows|not in the file)`, 'm'));
+  const lines = right.stdout.split('\n');
+  assert.ok(lines.includes('table audit_log: read, 1 rows'));
+  assert.ok(lines.includes('table user_group_memberships: read'));
+  assert.ok(
+    lines.includes(
+      'table registry_credentials: not taken, 1 rows, 1 of 1 sealed values opened by the key: there is no place for credentials yet',
+    ),
+  );
+  assert.match(right.stdout, /^table host_stats_history: not taken, 2 rows: statistics begin again/m);
+  assert.match(right.stdout, /^table zebra: not taken: not known/m);
+  assert.doesNotMatch(right.stdout, /hello/);
+  const without = await offline(data, 'import-dockmon', '--dry-run', file);
+  assert.match(without.stdout, /registry_credentials: not taken, 1 rows, 1 sealed values not read without --encryption-key/);
+
+  const wrong = await dry(ENCRYPTION_KEY.replace('4e4=', '4e8='));
+  assert.equal(wrong.code, 1);
+  assert.equal(wrong.stdout, '');
+  assert.match(wrong.stderr, /opens none of the 1 sealed values of this database: it is the key of another installation/);
+  const malformed = await dry('secret');
+  assert.equal(malformed.code, 1);
+  assert.match(malformed.stderr, /is not a key of DockMon/);
+  assert.doesNotMatch(malformed.stderr, /secret/);
+  await assert.rejects(access(data), { code: 'ENOENT' });
+});
+
+const digest = async (file) => createHash('sha256').update(await readFile(file)).digest('hex');
+
+// A second import of the file stands for DockMon's own server: in both, the id of the agent is its token.
+test('the commands of the guide move there and back', async () => {
+  const guide = await readFile(new URL('../../docs/moving-from-dockmon.md', import.meta.url), 'utf8');
+  const commands = [...guide.matchAll(/^ {4,}dockmond (.+)$/gm)].map((m) => m[1]);
+  const agent = newAgent();
+  const file = await create('guide', 'seed', agent);
+  const before = await digest(file);
+  const move = async (data) => {
+    for (const command of commands) {
+      const words = command.replace('/var/lib/dockmon', data).replace('dockmon-old.db', file).split(' ');
+      const r = await run(bin('dockmond'), words);
+      assert.equal(r.code, 0, `${command}: ${r.stderr}`);
+    }
+    const server = await Server.start({ dir: data });
+    later(() => server.down());
+    return server;
+  };
+  const isOnline = async (server) => {
+    const host = await (await server.client()).onlineHost();
+    assert.deepEqual([host.id, host.name], [agent.host, 'alpha']);
+  };
+
+  // Swap the server: the administrator of the guide can log in.
+  assert.equal(commands.length, 3);
+  const server = await move(join(dir, 'there'));
+  const admin = new Client(server);
+  const r = await admin.fetch('POST', '/api/v2/auth/login', { body: { username: 'admin', password: 'correct horse' } });
+  assert.equal((await r.json()).user.role, 'admin');
+
+  // Swap the agent: ours has the folder of the old one.
+  const engine = await ScriptedEngine.start();
+  later(() => engine.stop());
+  engine.info = { Name: 'alpha', ID: agent.engine };
+  const folder = join(dir, 'folder');
+  const token = () => readFile(join(folder, 'permanent_token'), 'utf8');
+  await mkdir(folder);
+  await writeFile(join(folder, 'permanent_token'), agent.id);
+  const ours = await Agent.start(server, engine, { dir: folder, token: '' });
+  await isOnline(server);
+  await eventually(async () => (await token()) !== agent.id, { what: 'the agent has a token of its own' });
+  const list = await (await server.client()).get('/api/agent/list');
+  assert.deepEqual(list.agents.map((a) => a.agent_id), [agent.id]);
+  await ours.down();
+
+  // The folder is lost.
+  const [, replace] = /`dockmond (token create --replace HOST)`/.exec(guide);
+  const lost = await Agent.start(server, engine, { token: await server.admin(...replace.replace('HOST', 'alpha').split(' ')) });
+  await isOnline(server);
+  await lost.remove();
+  await server.down();
+
+  // Go back: the database was only read, and the agent has a token that its server does not know.
+  assert.equal(await digest(file), before);
+  assert.match(guide, /`PERMANENT_TOKEN` set to its id/);
+  const back = await move(join(dir, 'back'));
+  ours.server = back;
+  ours.env.PERMANENT_TOKEN = agent.id;
+  await ours.up();
+  later(() => ours.down());
+  await isOnline(back);
+});
