@@ -44,6 +44,7 @@ struct config {
     char *backup_dir;      /* NULL: DATA-DIR/backups */
     uint64_t backup_keep;
     bool is_history_backed_up;
+    uint64_t image_check_ms; /* interval; 0: on demand only */
     char *history_tiers;
     int64_t history_keep_ms[TIER_COUNT]; /* parsed from history_tiers */
 

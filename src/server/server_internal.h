@@ -36,6 +36,7 @@ struct server {
     struct list_keeper *list_keeper;
     struct scheduled_backup *scheduled_backup; /* NULL: none is configured */
     struct sessions *sessions;
+    struct checker *checker;
     struct feed *feed;
     struct sampling *sampling;
     struct stats_channels *stats_channels;
@@ -78,6 +79,11 @@ struct server_part {
 /* In the order of opening; stopped in this order, closed and freed in reverse. */
 extern const struct server_part server_parts[];
 extern const size_t n_server_parts;
+
+/* wiring_checker.c: the row of the checker. */
+int server_open_checker(struct server *s, const struct config *config, struct error *err);
+void server_close_checker(struct server *s);
+void server_free_checker(struct server *s);
 
 void server_reload(struct server *s);
 

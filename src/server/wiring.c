@@ -1,15 +1,13 @@
 /*
  * The parts of the server and how they depend on each other. Each part has a block of its own
- * here: it makes its manager from the configuration and the parts before it. Managers notify each
- * other by listeners that they add themselves (fleet_listener.h, session.h, feed.h, history.h).
+ * here or in wiring_*.c: it makes its manager from the configuration and the parts before it.
+ * Managers notify each other by listeners (fleet_listener.h, session.h, feed.h, history.h).
  *
  * To add a manager:
  *   1. its pointer in struct server (server_internal.h);
- *   2. a block with its open function, and stop, close and free where it needs them;
- *   3. a row in server_parts[], below everything it uses.
+ *   2. a block with its functions, and a row in server_parts[], below everything it uses.
  *
- * If jobs of other parts may still use the manager, give it `free`, not `close`: jobs end between
- * the two. server_internal.h has the whole order of the end.
+ * A manager that jobs of others may still use needs `free`, not `close`, see server_internal.h.
  */
 
 #include "base/alloc.h"
@@ -477,6 +475,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .auth = s->auth,
         .fleet = s->fleet,
         .sessions = s->sessions,
+        .checker = s->checker,
         .feed = s->feed,
         .stats_channels = s->stats_channels,
         .shells = s->shells,
@@ -577,24 +576,25 @@ static void close_service(struct server *s)
 }
 
 const struct server_part server_parts[] = {
-    {"queues",         open_queues,         NULL,                NULL,                 free_queues     },
-    {"store",          open_store,          NULL,                NULL,                 free_store      },
-    {"fleet",          open_fleet,          NULL,                NULL,                 free_fleet      },
-    {"history",        open_history,        NULL,                NULL,                 free_history    },
-    {"stats",          open_stats,          NULL,                NULL,                 free_stats      },
-    {"tls",            open_tls,            NULL,                NULL,                 free_tls        },
-    {"auth",           open_auth,           NULL,                NULL,                 free_auth       },
-    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    free_maintenance},
-    {"backups",        open_backups,        NULL,                close_backups,        free_backups    },
-    {"sessions",       open_sessions,       NULL,                close_sessions,       NULL            },
-    {"feed",           open_feed,           stop_feed,           close_feed,           NULL            },
-    {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL            },
-    {"logs",           open_logs,           stop_logs,           close_logs,           free_logs       },
-    {"shells",         open_shells,         stop_shells,         close_shells,         NULL            },
-    {"web",            open_web,            NULL,                NULL,                 free_web        },
-    {"agent-files",    open_agent_files,    NULL,                NULL,                 free_agent_files},
-    {"api",            open_api,            NULL,                NULL,                 free_api        },
-    {"http",           open_http,           NULL,                close_http,           NULL            },
-    {"service",        open_service,        NULL,                close_service,        NULL            },
+    {"queues",         open_queues,         NULL,                NULL,                 free_queues        },
+    {"store",          open_store,          NULL,                NULL,                 free_store         },
+    {"fleet",          open_fleet,          NULL,                NULL,                 free_fleet         },
+    {"history",        open_history,        NULL,                NULL,                 free_history       },
+    {"stats",          open_stats,          NULL,                NULL,                 free_stats         },
+    {"tls",            open_tls,            NULL,                NULL,                 free_tls           },
+    {"auth",           open_auth,           NULL,                NULL,                 free_auth          },
+    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    free_maintenance   },
+    {"backups",        open_backups,        NULL,                close_backups,        free_backups       },
+    {"sessions",       open_sessions,       NULL,                close_sessions,       NULL               },
+    {"feed",           open_feed,           stop_feed,           close_feed,           NULL               },
+    {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL               },
+    {"logs",           open_logs,           stop_logs,           close_logs,           free_logs          },
+    {"shells",         open_shells,         stop_shells,         close_shells,         NULL               },
+    {"checker",        server_open_checker, NULL,                server_close_checker, server_free_checker},
+    {"web",            open_web,            NULL,                NULL,                 free_web           },
+    {"agent-files",    open_agent_files,    NULL,                NULL,                 free_agent_files   },
+    {"api",            open_api,            NULL,                NULL,                 free_api           },
+    {"http",           open_http,           NULL,                close_http,           NULL               },
+    {"service",        open_service,        NULL,                close_service,        NULL               },
 };
 const size_t n_server_parts = ARRAY_LEN(server_parts);

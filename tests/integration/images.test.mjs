@@ -40,17 +40,26 @@ after(async () => {
   await run('docker', ['rmi', `dockmond:${tag}`, `dockmon-agent:${tag}`], { env: engine.env });
 });
 
-test('the images contain one program and nothing else, but the authorities that the agent trusts', async () => {
+test('the images contain one program and nothing else, but its libraries and the public authorities', async () => {
   for (const image of ['dockmond', 'dockmon-agent']) {
     const id = await engine.docker('create', '--name', name(`look-${image}`), `${image}:${tag}`);
     const files = await run('sh', ['-c', `docker export ${id} | tar -t`], { env: engine.env });
     const ours = files.stdout.split('\n').filter((f) => f && !/^(\.dockerenv|dev|etc|proc|sys)(\/|$)/.test(f));
     const offered = image === 'dockmond' ? files.stdout.match(/^libexec\/.*$/gm) : []; // agents for other hosts
     assert.ok(image !== 'dockmond' || offered.some((f) => /^libexec\/dockmon\/agents\/agent-linux-/.test(f)));
-    assert.equal(/^etc\/ssl\/certs\/ca-certificates\.crt$/m.test(files.stdout), image === 'dockmon-agent');
-    assert.deepEqual(ours.sort(), ['data/', image, ...offered, 'tmp/'].sort());
+    assert.match(files.stdout, /^etc\/ssl\/certs\/ca-certificates\.crt$/m);
+    // libcurl cannot be linked statically: the server brings its shared libraries.
+    const libraries = image === 'dockmond' ? files.stdout.match(/^(usr\/)?lib(64)?\/.*$/gm) : [];
+    assert.ok(image !== 'dockmond' || libraries.some((f) => /\/libcurl\.so\.4$/.test(f)));
+    assert.deepEqual(libraries.filter((f) => !/(\/|\.so(\.\d+)*)$/.test(f)), []);
+    assert.deepEqual(ours.filter((f) => f !== 'usr/').sort(), ['data/', image, ...offered, ...libraries, 'tmp/'].sort());
     assert.match(await engine.docker('run', '--rm', '--network', 'none', '--name', name('version'), `${image}:${tag}`, '--version'), /^dockmon\S* \d+\.\d+/);
   }
+});
+
+test("the server's image checks itself: all libraries are there", async () => {
+  const r = await run('docker', ['run', '--rm', '--network', 'none', '--name', name('check'), `dockmond:${tag}`, '--check'], { env: engine.env });
+  assert.equal(r.code, 0, r.stdout + r.stderr);
 });
 
 test('server and agent start with minimal rights, connect by name and key, and are healthy', { timeout: 120000 }, async () => {

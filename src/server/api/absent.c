@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define C "/api/hosts/{host}/containers/{container}"
-
 /* An installation without alert rules has no alerts. */
 #define NO_ALERTS                                                  \
     "{\"total\":0,\"by_state\":{\"open\":0,\"snoozed\":0,"         \
@@ -24,11 +22,6 @@
     "{\"enabled\":false,\"provider_url\":null,\"client_id\":null," \
     "\"client_secret_configured\":false,\"scopes\":\"\","          \
     "\"claim_for_groups\":\"\",\"default_group_id\":null}"
-#define NO_UPDATE                                             \
-    "{\"update_available\":false,\"current_image\":null,"     \
-    "\"current_digest\":null,\"latest_image\":null,"          \
-    "\"latest_digest\":null,\"floating_tag_mode\":\"exact\"," \
-    "\"auto_update_enabled\":false,\"last_checked_at\":null}"
 #define NO_CHECK                                                 \
     "{\"enabled\":false,\"url\":\"\",\"method\":\"GET\","        \
     "\"expected_status_codes\":\"200\",\"timeout_seconds\":10,"  \
@@ -55,16 +48,13 @@ const struct absent_route absent_routes[] = {
     {"/api/health-check-configs",                            "{}"                                                     },
     {"/api/notifications/channels",                          "[]"                                                     },
     {"/api/notifications/template-variables",                NO_TEMPLATES                                             },
-    {"/api/registry-credentials",                            "[]"                                                     },
     {"/api/stacks",                                          "[]"                                                     },
     {"/api/update-policies",                                 "{\"categories\":{}}"                                    },
-    {"/api/updates/summary",                                 "{\"total_updates\":0,\"containers_with_updates\":[]}"   },
     {"/api/upgrade-notice",                                  NO_UPGRADE                                               },
     {"/api/v2/action-tokens/{token}/info",                   "{\"valid\":false,\"reason\":\"not_found\"}"             },
     {"/api/v2/oidc/config",                                  NO_OIDC                                                  },
     {"/api/v2/oidc/group-mappings",                          "[]"                                                     },
     {"/api/v2/oidc/status",                                  "{\"enabled\":false,\"provider_configured\":false}"      },
-    {C "/update-status",                                     NO_UPDATE                                                },
 };
 
 const size_t n_absent_routes = ARRAY_LEN(absent_routes);

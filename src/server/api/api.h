@@ -28,6 +28,7 @@
 #include "server/history/history.h"
 #include "server/logs/ws_endpoint.h"
 #include "server/maintenance/health.h"
+#include "server/registry/checker.h"
 #include "server/session/session.h"
 #include "server/session/stats_channel.h"
 #include "server/shell/shells.h"
@@ -45,6 +46,7 @@ struct api_options {
     struct auth *auth;
     struct fleet *fleet;
     struct sessions *sessions;
+    struct checker *checker;
     struct feed *feed;
     struct stats_channels *stats_channels;
     struct shells *shells;

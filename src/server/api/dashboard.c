@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "server/api/handlers.h"
+#include "server/api/image_updates.h"
 #include "server/fleet/scope_view.h"
 #include "server/view/json_values.h"
 
@@ -52,20 +53,22 @@ void dashboard_summary_get(struct api_call *call)
 {
     struct counts n = {0};
     char hosts[64], containers[64];
+    json_int_t n_outdated;
 
     sessions_need_lists(call->api->o.sessions);
     count_hosts(call, &n);
+    n_outdated = (json_int_t)api_count_outdated(call);
     (void)snprintf(hosts, sizeof(hosts), "%zu/%zu", n.online, n.hosts);
     (void)snprintf(containers, sizeof(containers), "%zu/%zu", n.running, n.containers);
     api_reply(
         call, 200,
-        json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:i}, s:{s:i}, s:o, s:o, s:i, "
+        json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I}, s:{s:i}, s:o, s:o, s:I, "
                   "s:i, s:o}",
                   "hosts", "online", (json_int_t)n.online, "total", (json_int_t)n.hosts, "offline",
                   (json_int_t)(n.hosts - n.online), "containers", "running", (json_int_t)n.running,
                   "stopped", (json_int_t)(n.containers - n.running - n.paused), "paused",
                   (json_int_t)n.paused, "total", (json_int_t)n.containers, "updates", "available",
-                  0, "alerts", "active", 0, "hosts_summary", json_text_str(hosts),
-                  "containers_summary", json_text_str(containers), "updates_available", 0,
+                  n_outdated, "alerts", "active", 0, "hosts_summary", json_text_str(hosts),
+                  "containers_summary", json_text_str(containers), "updates_available", n_outdated,
                   "alerts_active", 0, "timestamp", json_value_time(time_utc_ms())));
 }

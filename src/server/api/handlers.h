@@ -158,6 +158,20 @@ void dashboard_summary_get(struct api_call *call);
 void api_settings_get(struct api_call *call);
 void api_settings_put(struct api_call *call);
 
+/* image_updates.c */
+void container_update_status_get(struct api_call *call);
+void container_update_check_post(struct api_call *call);
+void updates_check_all_post(struct api_call *call);
+void updates_summary_get(struct api_call *call);
+
+/* registries.c */
+void registries_list(struct api_call *call);
+void registries_post(struct api_call *call);
+void registries_put(struct api_call *call);
+void registries_delete_one(struct api_call *call);
+void registries_webhook_post(struct api_call *call);
+void registry_webhook_call(struct api_call *call);
+
 /* absent.c: features that this server does not have */
 void absent_get(struct api_call *call);
 void direct_host_post(struct api_call *call);

@@ -4,6 +4,7 @@
 #define SMALL    4096
 #define SETTINGS ((size_t)64 << 10)
 #define BULK     ((size_t)1 << 20)
+#define REGISTRY ((size_t)96 << 10)         /* a file of certificate authorities */
 #define LONG_OP  (UINT64_C(11) * 60 * 1000) /* the timeout of a stop is up to 10 minutes */
 #define RESOURCE (UINT64_C(125) * 1000)     /* pruning images may take 2 minutes */
 #define C        "/api/hosts/{host}/containers/{container}"
@@ -127,16 +128,23 @@ const struct route routes[] = {
     {"GET",    "/api/health-check-configs",                ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/notifications/channels",              ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/notifications/template-variables",    ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
-    {"GET",    "/api/registry-credentials",                ROLE_ADMIN,    absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/api/registry-credentials", ROLE_ADMIN, registries_list, NULL, 0, 0, OBJECT_GLOBAL, OPERATION_NONE},
+    {"POST",   "/api/registry-credentials", ROLE_ADMIN, registries_post, "registry_create", REGISTRY, 0, OBJECT_GLOBAL, OPERATION_NONE},
+    {"PUT",    "/api/registry-credentials/{registry}", ROLE_ADMIN, registries_put, "registry_update", REGISTRY, 0, OBJECT_GLOBAL, OPERATION_NONE},
+    {"DELETE", "/api/registry-credentials/{registry}", ROLE_ADMIN, registries_delete_one, "registry_delete", SMALL, 0, OBJECT_GLOBAL, OPERATION_NONE},
+    {"POST",   "/api/registry-credentials/{registry}/webhook", ROLE_ADMIN, registries_webhook_post, "registry_webhook", SMALL, 0, OBJECT_GLOBAL, OPERATION_NONE},
+    {"POST",   "/api/registry-webhook/{secret}", ROLE_NONE, registry_webhook_call, "registry_webhook_call", BULK, 0, OBJECT_NONE, OPERATION_NONE},
     {"GET",    "/api/stacks",                              ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/update-policies",                     ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
-    {"GET",    "/api/updates/summary",                     ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
+    {"GET",    "/api/updates/summary", ROLE_VIEWER, updates_summary_get, NULL, 0, 0, OBJECT_LIST, OPERATION_NONE},
+    {"POST",   "/api/updates/check-all", ROLE_OPERATOR, updates_check_all_post, "update_check_all", SMALL, LONG_OP, OBJECT_LIST, OPERATION_NONE},
     {"GET",    "/api/upgrade-notice",                      ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/action-tokens/{token}/info",       ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/oidc/config",                      ROLE_ADMIN,    absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/oidc/group-mappings",              ROLE_ADMIN,    absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
     {"GET",    "/api/v2/oidc/status",                      ROLE_NONE,     absent_get,           NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
-    {"GET",    C "/update-status",                         ROLE_VIEWER,   absent_get,           NULL,                0,     0,        OBJECT_CONTAINER,   OPERATION_NONE          },
+    {"GET",    C "/update-status", ROLE_VIEWER, container_update_status_get, NULL, 0, 0, OBJECT_CONTAINER, OPERATION_NONE},
+    {"POST",   C "/check-update", ROLE_OPERATOR, container_update_check_post, "update_check", SMALL, RESOURCE, OBJECT_CONTAINER, OPERATION_NONE},
 };
 /* clang-format on */
 

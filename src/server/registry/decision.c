@@ -29,7 +29,8 @@ static bool is_of_repository(const char *text, const char *repository, const cha
         _cleanup_free_ char *own = reference_repository(&r);
 
         is_same = str_eq(own, repository);
-        *ret_digest = strchr(text, '@') + 1;
+        if (is_same)
+            *ret_digest = strchr(text, '@') + 1;
     }
     reference_done(&r);
     return is_same;
@@ -190,4 +191,21 @@ bool decision_needs_answer(const struct decision_source *s)
     has_tag = r.tag && !is_id_of_image(s->image, s->image_id);
     reference_done(&r);
     return has_tag && d.state != DECISION_LOCAL;
+}
+
+const char *decision_current_digest(const struct decision_source *s)
+{
+    struct reference r = {0};
+    _cleanup_free_ char *repository = NULL;
+    const char *digest = NULL;
+
+    if (!s->image || reference_parse(s->image, &r, NULL) < 0 || r.is_id)
+        return NULL;
+    repository = reference_repository(&r);
+    reference_done(&r);
+    for (size_t i = 0; !digest && i < json_array_size(s->repo_digests); i++) {
+        (void)is_of_repository(json_string_value(json_array_get(s->repo_digests, i)), repository,
+                               &digest);
+    }
+    return digest;
 }

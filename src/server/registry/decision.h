@@ -46,3 +46,5 @@ void decision_make(const struct decision_source *s, struct decision *ret);
 const char *decision_state_name(enum decision_state state);
 /* Returns whether a registry is to be asked about an image with these facts. */
 bool decision_needs_answer(const struct decision_source *s);
+/* The first digest of the container's image in the repository of its reference, borrowed; NULL: none. */
+const char *decision_current_digest(const struct decision_source *s);

@@ -49,7 +49,7 @@ static const struct {
      NULL,                                                                                                                                                          DECISION_OUTDATED,   false, false, true },
     {"default variant",                      "nginx",                          A, "[\"nginx@" A "\"]",                 B,    "linux/arm64", E,    TWO,  NULL,
      DECISION_UP_TO_DATE,                                                                                                                                                                false, false, true },
-    {"platform is gone",                     "nginx",                          A, "[\"nginx@" A "\"]",                 NULL, "linux/s390x", B,    TWO,  NULL,
+    {"no such platform",                     "nginx",                          A, "[\"nginx@" A "\"]",                 NULL, "linux/s390x", B,    TWO,  NULL,
      DECISION_UNKNOWN,                                                                                                                                                                   false, false, true },
     {"pinned",                               "nginx@" A,                       E, "[\"nginx@" A "\"]",                 NULL, "linux/amd64", NULL, NULL, NULL,
      DECISION_PINNED,                                                                                                                                                                    false, false, false},

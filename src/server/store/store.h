@@ -11,7 +11,8 @@
  *   container_settings.h  settings per container        events.h          the event log
  *   settings.h            settings of all               audit.h           the audit log
  *   user_networks.h       networks of past logins       container_lists.h last known containers
- *   user_preferences.h    settings of the web UI
+ *   user_preferences.h    settings of the web UI   image_checks.h    answers of registries
+ *   registries.h          registries and credentials
  *
  * foreign_file.h reads databases of other programs.
  *

@@ -249,6 +249,17 @@ void host_sample_write(struct buf *out,
     host_source_write(out, ",\"source\":", s);
 }
 
+/* Manifest and platform of the image, which engines with the containerd store name. */
+static json_t *make_manifest_json(const json_t *raw)
+{
+    const json_t *descriptor = json_object_get(raw, "ImageManifestDescriptor");
+
+    if (!json_is_object(descriptor))
+        return json_null();
+    return json_pack("{s:o, s:o}", "digest", json_value_string(get_text(descriptor, "digest")),
+                     "platform", copy_or(descriptor, "platform", json_null()));
+}
+
 static json_t *make_shown_json(const struct fleet_container *c, const json_t *raw)
 {
     const char *policy = get_text(
@@ -277,6 +288,7 @@ static json_t *make_shown_json(const struct fleet_container *c, const json_t *ra
     (void)json_object_set_new(o, "compose_service",
                               json_value_string(get_text(c->labels, COMPOSE_SERVICE)));
     (void)json_object_set_new(o, "repo_digests", copy_or(raw, "RepoDigests", json_array()));
+    (void)json_object_set_new(o, "image_manifest", make_manifest_json(raw));
     set_addresses(o, raw);
     return o;
 }

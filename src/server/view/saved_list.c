@@ -101,14 +101,15 @@ static json_t *make_mounts(const json_t *shown)
 static json_t *make_element(const json_t *shown)
 {
     static const char *const members[][2] = {
-        {"State",       "engine_state"},
-        {"Status",      "status_text" },
-        {"Image",       "image"       },
-        {"ImageID",     "image_id"    },
-        {"StartedAt",   "started_at"  },
-        {"Ports",       "ports_raw"   },
-        {"Labels",      "labels"      },
-        {"RepoDigests", "repo_digests"}
+        {"State",                   "engine_state"  },
+        {"Status",                  "status_text"   },
+        {"Image",                   "image"         },
+        {"ImageID",                 "image_id"      },
+        {"StartedAt",               "started_at"    },
+        {"Ports",                   "ports_raw"     },
+        {"Labels",                  "labels"        },
+        {"RepoDigests",             "repo_digests"  },
+        {"ImageManifestDescriptor", "image_manifest"}
     };
     const char *full_id = json_text_get(shown, "full_id"), *name = json_text_get(shown, "name");
     /* Lists of earlier versions have the whole id in `id`. */
