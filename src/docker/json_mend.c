@@ -22,7 +22,7 @@
 struct mender {
     char *w;
     const char *r, *end;
-    bool keeps_duplicates;
+    bool keeps_values; /* no member is lost, and none becomes null */
     size_t depth;
     struct level {
         char close;
@@ -127,14 +127,17 @@ static bool is_out_of_range(const char *number)
     return !isfinite(strtod(number, NULL));
 }
 
-/* An integer that no parser can hold becomes the nearest one, another number null. */
+/*
+ * An integer that no parser can hold becomes the nearest one. Another number becomes null or, if a
+ * null would mean that the value is absent, a large number. No number out of range is shorter.
+ */
 static void put_number(struct mender *m, const char *text, size_t size)
 {
     _cleanup_free_ char *number = xstrndup(text, size);
     const char *instead = number;
 
     if (is_out_of_range(number)) {
-        instead = "null";
+        instead = !m->keeps_values ? "null" : number[0] == '-' ? "-1e308" : "1e308";
         if (!strpbrk(number, ".eE"))
             instead = number[0] == '-' ? "-9223372036854775808" : "9223372036854775807";
     }
@@ -178,7 +181,7 @@ static bool read_key(struct mender *m)
     key = decode_string(text + 1, size - 2);
     m->r = after;
     skip_space(m, ":");
-    if (!m->keeps_duplicates && !set_add(&m->levels[m->depth - 1].keys, key)) {
+    if (!m->keeps_values && !set_add(&m->levels[m->depth - 1].keys, key)) {
         m->r = json_skip_value(m->r, m->end);
         return false;
     }
@@ -239,7 +242,7 @@ size_t json_scan_mend(char *text, size_t size)
 
 size_t json_scan_mend_values(char *text, size_t size)
 {
-    struct mender m = {.w = text, .r = text, .end = text + size, .keeps_duplicates = true};
+    struct mender m = {.w = text, .r = text, .end = text + size, .keeps_values = true};
 
     mend(&m);
     return (size_t)(m.w - text);

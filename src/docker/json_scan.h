@@ -35,7 +35,10 @@ int json_scan_check(const char *text, size_t size, struct error *err) _nodiscard
  * other numbers out of range null. White space is dropped.
  */
 size_t json_scan_mend(char *text, size_t size) _nodiscard_;
-/* The same, but all members with one key remain, for parsers that refuse them. */
+/*
+ * The same, but all members with one key remain, for parsers that refuse them, and numbers out of
+ * range become 1e308 or -1e308, for callers to which null means an absent value.
+ */
 size_t json_scan_mend_values(char *text, size_t size) _nodiscard_;
 
 /* Iterates over the members of an object or the items of an array; other values have none. */

@@ -167,6 +167,18 @@ static void test_mend(void **state)
     }
 }
 
+static void test_mend_values(void **state)
+{
+    char text[] = "{\"a\":1e999,\"a\":-2E308,\"b\":[2e308],\"c\":92233720368547758070,\"d\":1.5}";
+    static const char want[] = "{\"a\":1e308,\"a\":-1e308,\"b\":[1e308],\"c\":9223372036854775807,"
+                               "\"d\":1.5}";
+    size_t n = json_scan_mend_values(text, strlen(text));
+
+    (void)state;
+    assert_int_equal(n, strlen(want));
+    assert_memory_equal(text, want, n);
+}
+
 /* Enough keys for the other way to find duplicates. */
 static void test_duplicate_among_many_keys(void **state)
 {
@@ -298,15 +310,11 @@ static void test_write_string_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_agrees_with_jansson),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_mend),
-        cmocka_unit_test(test_duplicate_among_many_keys),
-        cmocka_unit_test(test_iterate),
-        cmocka_unit_test(test_find_and_copy),
-        cmocka_unit_test(test_write_string),
-        cmocka_unit_test(test_write_string_limit),
+        cmocka_unit_test(test_check),        cmocka_unit_test(test_agrees_with_jansson),
+        cmocka_unit_test(test_depth),        cmocka_unit_test(test_mend),
+        cmocka_unit_test(test_mend_values),  cmocka_unit_test(test_duplicate_among_many_keys),
+        cmocka_unit_test(test_iterate),      cmocka_unit_test(test_find_and_copy),
+        cmocka_unit_test(test_write_string), cmocka_unit_test(test_write_string_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

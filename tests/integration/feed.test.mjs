@@ -87,6 +87,8 @@ test('actions of users are events of the feed, with the ids of the log; changes 
   for (const title of ['Container acted was started', 'Container acted could not be deleted']) {
     const { event } = await watcher.next('new_event', (m) => m.event.title === title);
     assert.ok(event.id > 0);
+    assert.equal(event.correlation_id, a.commands.findLast((c) => c.payload?.action === (/started/.test(title) ? 'start' : 'remove')).id);
+    assert.deepEqual((await keys.viewer.get(`/api/events/correlation/${event.correlation_id}`)).events, [event]);
     assert.deepEqual(await keys.viewer.get(`/api/events/${event.id}`), event);
     const update = await topics.next('update', (m) => m.events?.some((e) => e.title === title));
     assert.deepEqual(update.events.find((e) => e.title === title), event);

@@ -116,6 +116,34 @@ test('members that are ignored may hold anything, those that are read may not', 
   await client.post('/api/v2/auth/login', '{"username":"a","password":"x","b":}', { status: 400 });
 });
 
+test('numbers out of range, fractions and huge integers in members that may be null are refused with their name', async () => {
+  const admin = await server.client('admin');
+  const bodies = {
+    expires_days: ['POST', '/api/v2/api-keys', (v) => `{"name":"numbers","role":"viewer","expires_days":${v}}`],
+    description: ['POST', '/api/v2/api-keys', (v) => `{"name":"numbers","role":"viewer","description":${v}}`],
+    group_id: ['POST', '/api/v2/api-keys', (v) => `{"name":"numbers","group_id":${v}}`],
+    role: ['POST', '/api/v2/api-keys', (v) => `{"name":"numbers","group_id":3,"role":${v}}`],
+    email: ['POST', '/api/v2/users', (v) => `{"username":"numbers","password":"a long password","role":"viewer","email":${v}}`],
+    timezone_offset: ['PUT', '/api/settings', (v) => `{"timezone_offset":${v}}`],
+    timeout: ['POST', '/api/bulk', (v) => `{"action":"stop","containers":[{"host_id":"h","container_id":"c"}],"options":{"timeout":${v}}}`],
+    options: ['POST', '/api/bulk', (v) => `{"action":"stop","containers":[{"host_id":"h","container_id":"c"}],"options":${v}}`],
+    replace: ['POST', '/api/agent/generate-token', (v) => `{"replace":${v}}`],
+    multi_use: ['POST', '/api/agent/generate-token', (v) => `{"multi_use":${v}}`],
+    sidebar_collapsed: ['PATCH', '/api/v2/user/preferences', (v) => `{"sidebar_collapsed":${v}}`],
+  };
+
+  for (const [member, [method, path, body]] of Object.entries(bodies)) {
+    for (const value of ['1e999', '-1e999', '1.5', '12345678901234567890123', '-12345678901234567890123', '1e3']) {
+      const r = await admin.fetch(method, path, { body: body(value) });
+
+      assert.ok(r.status === 422 || r.status === 400, `${member} ${value}: ${r.status}`);
+      assert.match(await r.text(), new RegExp(`\`${member}\``), `${member} ${value}`);
+    }
+  }
+  assert.ok(!(await admin.get('/api/v2/api-keys')).some((k) => k.name === 'numbers'));
+  assert.equal((await admin.fetch('PUT', '/api/settings', { body: '{"timezone_offset":-0}' })).status, 200);
+});
+
 test('fields that are lists may come in several lines', async () => {
   const { cookie } = await server.adminSession('a password for lists');
   const text = await raw(
@@ -168,7 +196,9 @@ test('unknown paths and methods are refused', async () => {
 });
 
 test('a WebSocket endpoint without the upgrade: 426, and the peers name the proxy that dropped it', async () => {
-  for (const path of ['/ws', '/ws/', '/ws/logs', '/ws/shell/h/c', '/api/agent/ws', '/api/stats/ws/ingest']) {
+  // The path of the statistics channel tells an agent whether its token is valid, too.
+  assert.equal((await client.fetch('GET', '/api/stats/ws/ingest')).status, 401);
+  for (const path of ['/ws', '/ws/', '/ws/logs', '/ws/shell/h/c', '/api/agent/ws']) {
     const r = await client.fetch('GET', path, { headers: { accept: 'text/html' } });
     assert.equal(r.status, 426, path);
     assert.equal(r.headers.get('upgrade'), 'websocket');

@@ -1,6 +1,7 @@
 #include "server/api/change.h"
 #include "base/alloc.h"
 #include "base/container_id.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "proto/command.h"
 #include "proto/json_text.h"
@@ -35,10 +36,11 @@ struct change {
     struct change_options o;
     enum change_step step;
     char *host_id, *ref;
-    char *given;    /* the reference as it was given */
-    char *name;     /* of the container, or NULL */
-    json_t *labels; /* of the container, or NULL */
-    char *message;  /* of a failure */
+    char *given;                     /* the reference as it was given */
+    char *name;                      /* of the container, or NULL */
+    json_t *labels;                  /* of the container, or NULL */
+    char *message;                   /* of a failure */
+    char command_id[UUID_TEXT_SIZE]; /* "": the operation has no reply yet */
     struct change_result result;
     uint64_t list_number; /* of the list that was asked for */
     size_t n_lists;
@@ -60,6 +62,7 @@ static void finish(struct change *c)
     c->result.host = find_host(c);
     c->result.id = c->ref;
     c->result.name = c->name;
+    c->result.command_id = c->command_id[0] ? c->command_id : NULL;
     c->result.message = c->message ? c->message : "";
     c->o.done(c->o.owner, &c->result);
     loop_timer_stop(&c->timer);
@@ -272,6 +275,7 @@ static bool take_reply(struct change *c, const struct command_result *reply)
     enum operation_id by = c->turn.overtaken_by;
 
     c->result.took_ms = reply->took_ms;
+    str_copy(c->command_id, sizeof(c->command_id), reply->id);
     if (reply->code < 0)
         note_failure(c, reply);
     if (!by || (by == OPERATION_KILL && c->o.operation == OPERATION_STOP && reply->code == 0))

@@ -29,6 +29,7 @@ struct change_result {
     enum error_code reason;        /* CODE_NONE: success */
     int status;                    /* of a failure, for HTTP */
     const char *message;           /* of a failure, else "" */
+    const char *command_id;        /* the correlation id of the operation; NULL: it was refused */
     uint64_t took_ms;
     bool was_sent; /* else it was refused before */
 };

@@ -40,6 +40,7 @@ static void record(const struct request *q, const struct change_result *r)
                                   .reason = r->reason,
                                   .error = r->message,
                                   .took_ms = r->took_ms,
+                                  .command_id = r->command_id,
                               });
 }
 

@@ -70,6 +70,7 @@ void record_operation(const struct api_call *call, const struct record_operation
         .title = record_title(o->action, o->reason != CODE_NONE, name),
         .message = record_message(o->action, o->reason, o->error, o->took_ms),
         .triggered_by = xstrdup(call->who.name),
+        .correlation_id = xstrdup(o->command_id),
         .details = record_details(o->took_ms),
     };
     record_event(call->api->o.fleet, call->api->o.store, call->api->o.store_jobs, &event);

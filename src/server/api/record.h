@@ -16,6 +16,7 @@ struct record_operation {
     enum error_code reason; /* CODE_NONE: success */
     const char *error;      /* of a failure */
     uint64_t took_ms;
+    const char *command_id; /* or NULL */
 };
 
 /*

@@ -64,6 +64,7 @@ static void record(const struct api_call *call,
         .title = record_title(action, r->code < 0, call->target),
         .message = record_message(action, r->reason, r->message, r->took_ms),
         .triggered_by = xstrdup(call->who.name),
+        .correlation_id = xstrdup(r->id),
         .details = record_details(r->took_ms),
     };
 

@@ -122,6 +122,7 @@ static void report_failure(const struct command *c, const struct command_result 
 /* Ends the command and frees it. */
 static void finish(struct command *c, struct command_result *r)
 {
+    r->id = c->id;
     r->took_ms = time_monotonic_ms() - c->started_ms;
     if (!r->message)
         r->message = "";

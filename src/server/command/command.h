@@ -37,6 +37,7 @@
 struct commands;
 
 struct command_result {
+    const char *id; /* the correlation id, as in the log */
     /*
      * 0; -ENOTCONN: not connected, or disconnected meanwhile; -ETIMEDOUT; -ENOBUFS: too many
      * commands wait; -ECONNREFUSED: the breaker of the agent is open; -EPROTO: invalid reply; -EACCES: refused by the agent's policy; -ENOSYS:

@@ -126,6 +126,7 @@ static void record(const struct shell *s, const char *what, const char *result, 
         .title = xasprintf("A %s in %s was %sed", name_kind(s), s->container_name, what),
         .message = xasprintf("%s %s", name_kind(s), result),
         .triggered_by = xstrdup(s->socket.who.name),
+        .correlation_id = xstrdup(s->id),
     };
     record_event(o->fleet, o->store, o->store_jobs, &event);
 }
