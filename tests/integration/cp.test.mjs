@@ -1,7 +1,7 @@
 // `dockmon cp`: what docker cp does on the real engine, and what hostile, old and dying peers cannot do.
 import assert from 'node:assert/strict';
 import { randomBytes, createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -282,9 +282,14 @@ test('the ninth copy on a host is refused', async () => {
 });
 
 test('a client that is killed in the middle ends the request to the engine', async () => {
+  const fifo = join(dir, 'input');
+  await run('mkfifo', [fifo]);
+  const client = new Process('sh', ['-c', `exec '${bin('dockmon')}' cp - ${web.name}:/dst < '${fifo}'`], { env: { DOCKMON_URL: world.server.url, DOCKMON_API_KEY: world.client.key } });
+  const input = await open(fifo, 'w');
+  await input.write(entry('killed/x', { data: 'x'.repeat(4 << 20) }).subarray(0, 3 << 20)); // it has read nearly all of it
   const n = world.agent.process.lines.length;
-  const r = await sh(`(cat '${dir}/big.tar'; sleep 4) | timeout -s KILL 2 $DOCKMON cp - ${web.name}:/dst`);
-  assert.equal(r.code, 137, r.stderr);
+  assert.equal((await client.stop('SIGKILL')).signal, 'SIGKILL');
+  await input.close();
   await world.agent.process.line(/copy ended/, { from: n });
   const c = await cp([`${web.name}:/src/a`, join(dir, 'after')]);
   assert.equal(c.code, 0, c.stderr);

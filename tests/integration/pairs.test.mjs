@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
-import { eventually, sleep } from './lib/wait.mjs';
+import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
 
 const world = theWorld({ role: 'operator' });
@@ -106,8 +106,9 @@ for (const slow of ['stop', 'restart']) {
   test(`a start that waits for ${slow} runs after the kill that overtakes it, and no sooner`, async () => {
     const c = await engine.run(`${slow}-start-kill`, STUBBORN);
     const running = await begin(c, slow);
+    const from = world.agent.process.lines.length;
     const start = ARRIVING.start(c);
-    await sleep(200); // it arrives before the kill
+    await world.agent.process.line(new RegExp(`start waits: ${slow} is in progress`), { from });
     const kill = await ARRIVING.kill(c);
 
     assert.equal(kill.status, 200, JSON.stringify(kill.body));
@@ -246,9 +247,12 @@ test('an agent without the rules', async (t) => {
       const first = await arrives(slow);
       const same = await ask(slow);
       assert.deepEqual([same.status, same.body.code], [409, 'operation_in_progress']);
+      const from = world.server.process.lines.length;
       const start = ask('start');
+      await world.server.process.line(new RegExp(`start waits: ${slow} is in progress`), { from });
       const rename = ask('rename');
-      await sleep(200); // both would be there by now
+      await world.server.process.line(new RegExp(`rename waits: ${slow} is in progress`), { from });
+      await hand.roundTrip(); // a message that was sent would be there
       assert.deepEqual(pending.map((m) => m.payload.action), [slow]);
       show(slow === 'stop' ? 'exited' : 'running');
       answer(first);

@@ -2,6 +2,7 @@
 #include "agent/commands/command.h"
 #include "agent/commands/unsupported.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/operation_rule.h"
@@ -245,6 +246,7 @@ static int check_request(const struct commands *cs, const struct msg_command *m,
 
 void commands_submit(struct commands *cs, struct msg_command *m)
 {
+    struct command *c, *running;
     struct error err = ERROR_INIT;
 
     if (unsupported_answer(&cs->options.sender, m)) {
@@ -255,8 +257,14 @@ void commands_submit(struct commands *cs, struct msg_command *m)
         refuse(cs, m, &err);
         return;
     }
-    list_append(&cs->waiting, &command_new(&cs->command_options, m)->link);
+    c = command_new(&cs->command_options, m);
+    list_append(&cs->waiting, &c->link);
     cs->n_waiting++;
+    if (find_rule(cs, c, &running) == RULE_WAIT) {
+        log_debug(LOG_FIELDS("container", c->key), "%s waits: %s is in progress",
+                  operation_spec(c->msg.operation)->name,
+                  operation_spec(running->msg.operation)->name);
+    }
     dispatch(cs);
 }
 

@@ -1,5 +1,6 @@
 #include "server/api/turn.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 
 static bool is_same_container(const struct turn *a, const struct turn *b)
@@ -79,6 +80,9 @@ bool turn_take(struct list *all, struct loop *loop, struct turn *t)
         return false;
     }
     if (rule == RULE_WAIT) {
+        log_debug(LOG_FIELDS("host", t->host_id, "container", t->container_id),
+                  "%s waits: %s is in progress", operation_spec(t->operation.id)->name,
+                  operation_spec(running->operation.id)->name);
         loop_timer_start(loop, &t->timer, TURN_WAIT_MS, on_deadline);
         return false;
     }

@@ -1,6 +1,7 @@
 // A scripted agent on npm `ws`, independent of our code: a peer for our server. It speaks like the seed-era
 // Go agent ('seed') or like today's ('head'), down to the place of the correlation id.
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import WebSocket from 'ws';
 import { closing, within } from './wait.mjs';
 
@@ -127,6 +128,13 @@ export class HandAgent {
     const reply = { type: 'response', id: message.id, timestamp: new Date().toISOString() };
     if (message.command === 'list_containers') this.send({ ...reply, payload: this.containers });
     else this.send({ ...reply, error: `unknown command: ${message.command}` });
+  }
+
+  // The server has read all messages sent before, and those that it sent meanwhile have arrived.
+  async roundTrip() {
+    const pong = once(this.ws, 'pong');
+    this.ws.ping();
+    await within(pong, 'a pong of the server');
   }
 
   async close() {
