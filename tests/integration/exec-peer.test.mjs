@@ -13,7 +13,7 @@ const base64 = (text) => Buffer.from(text).toString('base64');
 
 async function join(capabilities = { shell_access: true }) {
   const a = new HandAgent(server, { fields: { capabilities } });
-  a.containers = [containerElement({ id, name: 'web' })];
+  a.containers = [containerElement({ id, name: 'web', labels: { team: 'shop' } })];
   const reply = await a.connect(await server.token());
   assert.equal(reply.type, 'auth_success');
   await eventually(async () => (await client.get('/api/containers')).some((c) => c.host_id === a.hostId));
@@ -60,6 +60,18 @@ test('the start message has only the members that Go agents know; bytes arrive i
   assert.equal(shell.text, 'early\u0000\u00ffend');
   assert.deepEqual(shell.messages, []);
   assert.ok(!mine().some((p) => p.action === 'ack'));
+});
+
+test('a name is resolved by the engine, which may have renamed containers; an id and the name of a limited user are not', async () => {
+  const limited = { key: await server.admin('apikey', 'create', '--name', 'limited', '--role', 'operator', '--scope', 'label=team=shop') };
+  for (const [key, word, expected] of [[client.key, 'web', 'web'], [client.key, id, id], [client.key, id.slice(0, 12), id], [limited.key, 'web', id]]) {
+    const n = sessions(agent).length;
+    const shell = await Shell.open(server, key, agent.hostId, word);
+    const start = await eventually(() => sessions(agent).slice(n).find((p) => p.action === 'start'));
+    assert.equal(start.container_id, expected, word);
+    tell(agent, start.session_id, 'closed');
+    await shell.closed;
+  }
 });
 
 test('the agent\'s shell is closed when the client disconnects', async () => {

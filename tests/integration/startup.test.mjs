@@ -339,6 +339,8 @@ test('offline administration: only the secret on stdout; errors on stderr', asyn
     [['apikey', 'create', '--name', 'offline', '--role', 'viewer'], 1, /offline/],
     [['user', 'reset-password', 'nobody'], 1, /nobody/],
     [['dance'], 2, /dance/],
+    [['--data-dir', dir, 'fingerprint'], 1, /no database in \S+ .*is --data-dir right\?/],
+    [['fingerprint'], 1, /created when the server first starts with TLS/],
   ]) {
     const r = await admin(...args);
     assert.equal(r.code, code, `${args.join(' ')}: ${r.stderr}`);

@@ -46,6 +46,7 @@ struct shell {
     /* From STARTING on. */
     char *agent_id, *host_id, *host_name, *container_name;
     char container_id[CONTAINER_ID_SIZE];
+    bool is_named;    /* asked for by a name, which the engine resolves: the model may be older */
     bool has_window;  /* the agent bounds and acknowledges what is sent */
     size_t n_unacked; /* output that the client may not have read yet */
     size_t n_unread;  /* input that the agent has not acknowledged */

@@ -227,6 +227,8 @@ static const char *find_target(struct shell *s, const struct fleet_host **ret)
     s->host_name = xstrdup(h->row.name);
     s->container_name = xstrdup(c->name);
     str_copy(s->container_id, sizeof(s->container_id), c->id);
+    s->is_named = !str_starts_with(c->id, s->container_ref) &&
+                  scope_allows_whole_host(&s->socket.who.scope, h);
     *ret = h;
     return NULL;
 }
@@ -236,8 +238,10 @@ static json_t *start_fields(const struct shell *s, const json_t *asked)
 {
     static const char *const known[] = {"cmd",     "tty",  "env",  "user",
                                         "workdir", "cols", "rows", "detach"};
-    json_t *fields = json_pack("{s:s}", "container_id", s->container_id);
+    json_t *fields = json_object();
 
+    json_text_set(fields, "container_id",
+                  json_text_str(s->is_named ? s->container_ref : s->container_id));
     if (s->copy) {
         json_text_set(fields, "copy", json_text_str(s->copy));
         json_text_set(fields, "path", json_text_str(s->path));
