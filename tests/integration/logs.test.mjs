@@ -1,6 +1,7 @@
 // Logs through REST compared with `docker logs`: with and without a TTY, both streams, binary, 100 MB, a 1 MB line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { HandAgent, containerElement } from './lib/hand-agent.mjs';
 import { run } from './lib/process.mjs';
 import { eventually } from './lib/wait.mjs';
 import { theWorld } from './lib/world.mjs';
@@ -65,6 +66,23 @@ test('a tail outside the limits is clamped', async () => {
   const c = await finished('clamped', 'seq 5');
   assert.equal((await logs(c, '?tail=10001')).logs.length, 5);
   assert.equal((await logs(c, '?tail=-1')).logs.length, 0);
+
+  // An agent is never asked for more than it may be asked for.
+  const other = new HandAgent(world.server, { hostname: 'asked-for-tails' });
+  const element = containerElement({ name: 'tailed' });
+  const asked = [];
+  other.containers = [element];
+  other.operations.get_logs = ({ tail }) => {
+    asked.push(tail);
+    return { logs: '' };
+  };
+  assert.equal((await other.connect(await world.server.token())).type, 'auth_success');
+  await world.client.container('tailed');
+  for (const tail of ['10000', '10001', '99999999', '']) await world.client.get(`/api/hosts/${other.hostId}/containers/${element.Id}/logs?tail=${tail}`);
+  assert.deepEqual(asked, [10000, 10000, 10000, 100]);
+  await world.client.get(`/api/hosts/${other.hostId}/containers/${element.Id}/logs?tail=-5`);
+  assert.ok(asked.slice(4).every((n) => n >= 0 && n <= 10000));
+  await other.close();
 });
 
 test('bad parameters are refused by name', async () => {

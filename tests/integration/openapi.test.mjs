@@ -130,6 +130,8 @@ test('the audit log has the pages, filters, lists and exports of DockMon', async
   assert.deepEqual(await ids('search=CONTAINER_RESTART'), where((e) => e.action === 'container_restart'));
   const today = refused.created_at.slice(0, 10), tomorrow = new Date(Date.parse(today) + 86400000).toISOString().slice(0, 10);
   assert.ok((await ids(`start_date=${today}&end_date=${tomorrow}`)).includes(refused.id));
+  assert.ok((await ids(`end_date=${today}`)).includes(refused.id), 'the whole day');
+  assert.ok(!(await ids(`end_date=${refused.created_at}`)).includes(refused.id), 'a time is exact');
   assert.deepEqual(await ids('end_date=2020-01-31'), []);
   assert.deepEqual(await ids('start_date=2100-01-01T00:00:00Z'), []);
   for (const query of ['page=0', 'page_size=1001', 'page=1000001', 'page=100000&page_size=1000', 'start_date=yesterday', 'end_date=2026-13-41']) await api.call(clients.admin, 'listAuditLog', { query, status: 422 });
@@ -226,11 +228,16 @@ test('settings: every user may send a time zone at login, and the one of an admi
 });
 
 test('the summary for dashboards answers as described', async () => {
+  const path = `/api/hosts/${host}/containers/${container}`;
+  await clients.operator.post(`${path}/pause`);
   const r = await api.call(clients.viewer, 'getDashboardSummary');
   const list = await clients.viewer.get('/api/containers');
+  const count = (state) => list.filter((c) => c.state === state).length;
   assert.deepEqual(r.hosts, { online: 1, total: 1, offline: 0 });
-  assert.equal(r.containers.total, list.length);
-  assert.equal(r.containers.running, list.filter((c) => c.state === 'running').length);
+  assert.ok(count('paused') === 1);
+  assert.deepEqual(r.containers, { running: count('running'), stopped: list.length - count('running') - 1, paused: 1, total: list.length });
+  assert.equal(r.containers_summary, `${count('running')}/${list.length}`);
+  await clients.operator.post(`${path}/unpause`);
   assert.deepEqual([r.hosts_summary, r.updates, r.alerts, r.updates_available, r.alerts_active], ['1/1', { available: 0 }, { active: 0 }, 0, 0]);
 });
 

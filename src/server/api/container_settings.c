@@ -123,8 +123,13 @@ static int read_tags(const json_t *body, json_t *change, struct error *err)
                              "`tags_to_remove`",
                              name);
         }
-        if (!members[i][1] || json_is_null(value))
+        if (json_is_null(value))
             continue;
+        if (!members[i][1]) {
+            if (!json_is_string(value))
+                return error_set(err, -EDOM, "`%s` must be a string", name);
+            continue;
+        }
         if (tag_list_check(value, err) < 0)
             return -EDOM;
         json_text_set(change, members[i][1], json_incref(value));
