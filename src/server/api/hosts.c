@@ -27,7 +27,7 @@ void hosts_list(struct api_call *call)
     struct buf list = BUF_INIT(SIZE_MAX / 2);
 
     sessions_need_lists(call->api->o.sessions);
-    fleet_hosts_write_in(&list, call->api->o.fleet, &call->who.scope, 0);
+    (void)fleet_hosts_write_in(&list, call->api->o.fleet, &call->who.scope, 0);
     api_reply_text(call, 200, list.data, list.size);
     buf_done(&list);
 }

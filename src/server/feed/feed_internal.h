@@ -79,6 +79,7 @@ struct feed {
     uint64_t list_all_ms;      /* when all clients without a subscription get a list; 0: never */
     uint64_t list_earliest_ms; /* lists are not due before */
     unsigned list_round;
+    bool is_truncation_logged;
 };
 
 /* feed.c */

@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
@@ -32,32 +33,50 @@ static size_t count_containers(const struct fleet *f)
 
 /*
  * Containers that take more than their share are left out when all together take too much: those of
- * one host must not cost the clients all others.
+ * one host must not cost the clients all others. False: some are left out.
  */
-static void add_containers(struct buf *out, const struct fleet *f, struct fleet_selection selection)
+static bool add_containers(struct buf *out, const struct fleet *f, struct fleet_selection selection)
 {
     size_t before = out->size, share;
 
     if (fleet_containers_write_in(out, f, &selection))
-        return;
+        return true;
     buf_truncate(out, before);
     share = selection.max / count_containers(f); /* there are some: they have filled the array */
     selection.max_container = share > LEAST_SHARE ? share : LEAST_SHARE;
     (void)fleet_containers_write_in(out, f, &selection);
+    return false;
+}
+
+/* The client sees it in each message. */
+static void log_truncation(struct feed *f)
+{
+    if (f->is_truncation_logged)
+        return;
+    f->is_truncation_logged = true;
+    log_warn(NULL,
+             "lists for clients that do not subscribe are truncated: there are more than "
+             "%zu MiB of hosts or %zu MiB of hosts and containers",
+             HOSTS_MAX >> 20, LISTS_MAX >> 20);
 }
 
 static void add_lists(struct buf *out, const struct client *c)
 {
     const struct fleet *fleet = c->feed->o.fleet;
     size_t before = out->size;
+    bool has_hosts, has_containers;
 
     add_text(out, "\"hosts\":");
-    fleet_hosts_write_in(out, fleet, &c->socket.who.scope, HOSTS_MAX);
+    has_hosts = fleet_hosts_write_in(out, fleet, &c->socket.who.scope, HOSTS_MAX);
     add_text(out, ",\"containers\":");
-    add_containers(out, fleet,
-                   (struct fleet_selection){.scope = &c->socket.who.scope,
-                                            .with_secrets = client_sees_secrets(c),
-                                            .max = LISTS_MAX - (out->size - before)});
+    has_containers = add_containers(
+        out, fleet,
+        (struct fleet_selection){.scope = &c->socket.who.scope,
+                                 .with_secrets = client_sees_secrets(c),
+                                 .max = LISTS_MAX - (out->size - before)});
+    (void)buf_printf(out, ",\"truncated\":%s", has_hosts && has_containers ? "false" : "true");
+    if (!has_hosts || !has_containers)
+        log_truncation(c->feed);
 }
 
 static void add_host_metrics(struct buf *out, const struct client *c)

@@ -6,10 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
+#include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/json_text.h"
@@ -17,18 +21,30 @@
 #include "server/fleet/fleet_listener.h"
 #include "server/view/fleet_json.h"
 
+static unsigned n_warnings;
+void __wrap_log_write(enum log_level level, const char *const *fields, const char *format, ...);
+
+void __wrap_log_write(enum log_level level, const char *const *fields, const char *format, ...)
+{
+    (void)fields;
+    (void)format;
+    n_warnings += level == LOG_LEVEL_WARN;
+}
+
 /* Counts the lists that are written. */
 static unsigned n_host_lists;
-void __real_fleet_hosts_write_in(struct buf *, const struct fleet *, const struct scope *, size_t);
-void __wrap_fleet_hosts_write_in(struct buf *, const struct fleet *, const struct scope *, size_t);
+static unsigned list_takes_ms;
+bool __real_fleet_hosts_write_in(struct buf *, const struct fleet *, const struct scope *, size_t);
+bool __wrap_fleet_hosts_write_in(struct buf *, const struct fleet *, const struct scope *, size_t);
 
-void __wrap_fleet_hosts_write_in(struct buf *out,
+bool __wrap_fleet_hosts_write_in(struct buf *out,
                                  const struct fleet *f,
                                  const struct scope *scope,
                                  size_t max)
 {
     n_host_lists++;
-    __real_fleet_hosts_write_in(out, f, scope, max);
+    (void)nanosleep(&(struct timespec){.tv_nsec = (long)list_takes_ms * 1000000}, NULL);
+    return __real_fleet_hosts_write_in(out, f, scope, max);
 }
 
 /* --- clients that do not subscribe ------------------------------------------------------------ */
@@ -71,6 +87,118 @@ static void test_lists_are_sent_while_somebody_watches(void **state)
     fake_advance(10000);
     assert_int_equal(n_host_lists, 0);
     assert_int_equal(fake_timers_running(), n_timers);
+}
+
+/* The time of this list is real, that of the timers is not. */
+static void test_lists_that_take_long_are_sent_less_often(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial_plain(f);
+
+    fake_advance(0);
+    (void)feed_fixture_expect(ws, "initial_state");
+    (void)feed_fixture_expect(ws, "containers_update");
+    list_takes_ms = 400;
+    fake_advance(2200);
+    list_takes_ms = 0;
+    (void)feed_fixture_expect(ws, "containers_update");
+    feed_fixture_put_containers(f, json_array()); /* a change is no reason for an earlier one */
+    fake_advance(3000);
+    assert_null(fake_ws_next(ws));
+    fake_advance(1000);
+    (void)feed_fixture_expect(ws, "containers_update");
+    fake_ws_end(ws, 1000);
+}
+
+static char *make_text(size_t size)
+{
+    char *text = xcalloc(1, size + 1);
+
+    memset(text, 'x', size);
+    return text;
+}
+
+static const json_t *expect_list(struct ws *ws, bool is_truncated)
+{
+    const json_t *m = feed_fixture_expect(ws, "initial_state");
+
+    assert_int_equal(json_is_true(get_data(m, "truncated")), is_truncated);
+    m = feed_fixture_expect(ws, "containers_update");
+    assert_int_equal(json_is_true(get_data(m, "truncated")), is_truncated);
+    return m;
+}
+
+static void test_hosts_beyond_the_maximum_are_left_out(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = dial_plain(f), *late;
+    const json_t *m;
+
+    fake_advance(0);
+    assert_int_equal(json_array_size(get_data(expect_list(ws, false), "hosts")), 1);
+    fake_ws_end(ws, 1000);
+    n_warnings = 0;
+    for (int i = 0; i < 10; i++) {
+        char id[16];
+        struct fleet_host *h;
+
+        (void)snprintf(id, sizeof(id), "m%d", i);
+        h = feed_fixture_put_host(f, id);
+        free(h->row.description);
+        h->row.description = make_text((size_t)600 << 10);
+    }
+    late = dial_plain(f);
+    fake_advance(500); /* lists are at least as far apart as nine times the time that one takes */
+    m = expect_list(late, true);
+    assert_int_equal(json_array_size(get_data(m, "hosts")),
+                     7); /* 6 of 600 KiB, and the first one */
+    assert_int_equal(json_array_size(get_data(m, "containers")), 2);
+    assert_int_equal(n_warnings, 1); /* of two lists */
+    fake_ws_end(late, 1000);
+}
+
+static void test_containers_beyond_their_share_are_left_out_first(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *text = make_text((size_t)900 << 10);
+    json_t *list = json_pack("[o]", feed_fixture_element(ID_A, "small", "x"));
+    struct ws *ws;
+    const json_t *m;
+
+    for (int i = 0; i < 16; i++) {
+        char id[] = ID_B;
+
+        id[0] = "0123456789abcdef"[i];
+        (void)json_array_append_new(list, feed_fixture_large_element(id, "large", text));
+    }
+    feed_fixture_put_containers(f, list);
+    ws = dial_plain(f);
+    fake_advance(0);
+    m = expect_list(ws, true);
+    assert_int_equal(json_array_size(get_data(m, "containers")), 1);
+    assert_string_equal(json_text_get(json_array_get(get_data(m, "containers"), 0), "name"),
+                        "small");
+    fake_ws_end(ws, 1000);
+}
+
+static void test_metrics_of_hosts_have_a_maximum(void **state)
+{
+    struct fixture *f = *state;
+    struct fleet_sample s = {.sampled_at_ms = 1000};
+    struct ws *ws;
+    size_t n;
+
+    for (int i = 0; i < 20; i++) {
+        _cleanup_free_ char *id = make_text((size_t)40 << 10);
+
+        id[0] = (char)('a' + i);
+        fleet_put_host_sample(feed_fixture_put_host(f, id), &s);
+    }
+    ws = dial_plain(f);
+    fake_advance(0);
+    n = json_object_size(get_data(expect_list(ws, false), "host_metrics"));
+    assert_int_equal(n, 13); /* the one that exceeds 512 KiB is the last */
+    fake_ws_end(ws, 1000);
 }
 
 static void test_clients_with_the_same_rights_share_a_list(void **state)
@@ -217,6 +345,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(test_lists_are_sent_while_somebody_watches),
+        WITH_FIXTURE(test_lists_that_take_long_are_sent_less_often),
+        WITH_FIXTURE(test_hosts_beyond_the_maximum_are_left_out),
+        WITH_FIXTURE(test_containers_beyond_their_share_are_left_out_first),
+        WITH_FIXTURE(test_metrics_of_hosts_have_a_maximum),
         WITH_FIXTURE(test_clients_with_the_same_rights_share_a_list),
         WITH_FIXTURE(test_lists_have_samples_and_sparklines),
         WITH_FIXTURE(test_unknown_values_of_container_stats_are_null),

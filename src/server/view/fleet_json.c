@@ -132,7 +132,7 @@ static int compare_names(const void *a, const void *b)
     return strcasecmp((*x)->row.name ? (*x)->row.name : "", (*y)->row.name ? (*y)->row.name : "");
 }
 
-void fleet_hosts_write_in(struct buf *out,
+bool fleet_hosts_write_in(struct buf *out,
                           const struct fleet *f,
                           const struct scope *scope,
                           size_t max)
@@ -140,6 +140,7 @@ void fleet_hosts_write_in(struct buf *out,
     const struct map *hosts = fleet_hosts(f);
     _cleanup_free_ struct fleet_host **sorted = xcalloc(hosts->size, sizeof(struct fleet_host *));
     size_t n = 0, begin = out->size;
+    bool is_full = false;
 
     map_foreach(hosts, e) {
         if (scope_allows_host(scope, e->value))
@@ -147,17 +148,17 @@ void fleet_hosts_write_in(struct buf *out,
     }
     qsort(sorted, n, sizeof(struct fleet_host *), compare_names);
     append_text(out, "[");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !is_full; i++) {
         size_t before = out->size;
 
         append_text(out, i ? "," : "");
         fleet_host_write_in(out, sorted[i], scope);
-        if (max && out->size - begin > max) {
+        is_full = max && out->size - begin > max;
+        if (is_full)
             buf_truncate(out, before);
-            break;
-        }
     }
     append_text(out, "]");
+    return !is_full;
 }
 
 static int compare_containers(const void *a, const void *b)

@@ -15,9 +15,9 @@
 void fleet_host_write_in(struct buf *out, struct fleet_host *h, const struct scope *scope);
 /*
  * Appends the array of the hosts in scope, sorted by name. Hosts that do not fit into `max` bytes
- * are left out; 0: no limit.
+ * are left out, and the result is false; 0: no limit.
  */
-void fleet_hosts_write_in(struct buf *out,
+bool fleet_hosts_write_in(struct buf *out,
                           const struct fleet *f,
                           const struct scope *scope,
                           size_t max);
