@@ -122,6 +122,31 @@ static void test_members_have_the_documented_form(void **state)
     json_decref(o);
 }
 
+/* The status is DockMon's older word, which has no "created". */
+static void test_states_of_an_online_host(void **state)
+{
+    static const char *const cases[][3] = {
+        {"running", "\"running\"", "\"running\""},
+        {"created", "\"created\"", "\"exited\"" },
+        {"paused",  "\"paused\"",  "\"paused\"" },
+    };
+    struct fixture *f = *state;
+
+    f->host->is_online = true;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *o;
+
+        free(f->container->state);
+        f->container->state = xstrdup(cases[i][0]);
+        o = written(f, true);
+        assert_member(o, "state", cases[i][1]);
+        assert_member(o, "status", cases[i][2]);
+        assert_member(o, "last_state", "null");
+        assert_member(o, "host_online", "true");
+        json_decref(o);
+    }
+}
+
 static void test_environment_and_command_are_for_operators(void **state)
 {
     struct fixture *f = *state;
@@ -171,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_have_the_documented_form, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_states_of_an_online_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_environment_and_command_are_for_operators, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_sample_fills_the_metrics, set_up, tear_down),
