@@ -234,14 +234,15 @@ static void test_a_wrong_directory_gets_no_database(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *database = xasprintf("%s/dockmon.db", f->dir);
-    static const char *const commands[][2] = {
-        {"token", "create"        },
-        {"user",  "reset-password"}
+    static const char *const commands[][3] = {
+        {"token",  "create",         "--multi-use"     },
+        {"user",   "reset-password", "admin"           },
+        {"backup", "--no-tls",       "/dev/null/backup"},
     };
     struct outcome o;
 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        RUN(&o, f->dir, commands[i][0], commands[i][1], i ? "admin" : "--multi-use");
+        RUN(&o, f->dir, commands[i][0], commands[i][1], commands[i][2]);
         assert_int_equal(o.status, 1);
         assert_string_equal(o.out, "");
         assert_non_null(strstr(o.err, "no database in"));
