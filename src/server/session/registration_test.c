@@ -444,6 +444,8 @@ static void test_user_chooses_among_several_candidates(void **state)
     assert_int_equal(json_array_size(r.candidates), 2);
     assert_string_equal(
         json_string_value(json_object_get(json_array_get(r.candidates, 0), "host_id")), one);
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(r.candidates, 0), "host_name")), "one");
     assert_string_equal(r.host.name, "web");
 
     assert_int_equal(migration_run(s, "nobody", two, &m, &err), -ENOENT);
