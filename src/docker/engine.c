@@ -28,6 +28,7 @@ struct engine {
     enum engine_state state;
     unsigned api_minor;
     bool is_podman;
+    unsigned generation; /* of engine_generation() */
     struct http_call *negotiation;
     struct list waiting; /* calls */
     struct list running;
@@ -367,6 +368,7 @@ static void on_version(void *owner, const struct http_result *result)
         r = choose_version(engine, result, &err);
     }
     engine->state = r < 0 ? ENGINE_UNKNOWN : ENGINE_READY;
+    engine->generation += r < 0 ? 0 : 1;
     release_waiting(engine, r < 0 ? &err : NULL);
 }
 
@@ -447,6 +449,11 @@ unsigned engine_api_minor(const struct engine *engine)
 bool engine_is_podman(const struct engine *engine)
 {
     return engine->is_podman;
+}
+
+unsigned engine_generation(const struct engine *engine)
+{
+    return engine->generation;
 }
 
 static struct engine_call *call_new(struct engine *engine, const struct engine_request *request)

@@ -66,6 +66,8 @@ struct loop *engine_loop(const struct engine *engine);
 const char *engine_address(const struct engine *engine); /* as given to engine_new() */
 unsigned engine_api_minor(const struct engine *engine);  /* 0 until it is known */
 bool engine_is_podman(const struct engine *engine);      /* false until it is known */
+/* Grows with each negotiation, so an engine that was away since has another number. */
+unsigned engine_generation(const struct engine *engine);
 
 struct engine_reply {
     /*

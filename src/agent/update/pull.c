@@ -16,11 +16,14 @@
 #define READ_MS            60000
 #define IMAGE_PLATFORM_API 49 /* GET /images/NAME/json knows the platform since */
 
-enum pull_state { PULL_PULLING, PULL_READING, PULL_ENDING };
+enum pull_state { PULL_LOOKING, PULL_PULLING, PULL_READING, PULL_ENDING };
 
 struct pull {
     struct pull_options o;
-    char *reference, *platform;
+    char *reference, *platform, *present_id;
+    char *auth;           /* the value of the header, a secret; NULL: none */
+    bool is_local;        /* of the result */
+    bool has_other_image; /* one of this host that may be taken */
     enum pull_state state;
     struct engine_call *call;
     struct loop_timer deadline;
@@ -31,6 +34,13 @@ struct pull {
     struct error failure; /* of a line; code 0: none */
 };
 
+static void free_secret(char *s)
+{
+    if (s)
+        explicit_bzero(s, strlen(s));
+    free(s);
+}
+
 static void free_pull(struct pull *p)
 {
     loop_timer_stop(&p->deadline);
@@ -39,6 +49,8 @@ static void free_pull(struct pull *p)
     pull_layers_done(&p->layers);
     free(p->reference);
     free(p->platform);
+    free(p->present_id);
+    free_secret(p->auth);
     free(p);
 }
 
@@ -75,8 +87,7 @@ char *pull_encode_auth(const json_t *auth)
     }
     text = json_text_write(o, NULL);
     ret = base64_encode(text, strlen(text));
-    explicit_bzero(text, strlen(text));
-    free(text);
+    free_secret(text);
     for (char *c = ret; *c; c++)
         *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
     return ret;
@@ -174,7 +185,7 @@ static void on_image(void *owner, const struct engine_reply *reply)
 {
     struct pull *p = owner;
     struct error err = ERROR_INIT;
-    struct pull_result result = {.image = reply->json, .message = ""};
+    struct pull_result result = {.image = reply->json, .message = "", .is_local = p->is_local};
 
     p->call = NULL;
     if (reply->code < 0) {
@@ -354,6 +365,11 @@ static void on_pulled(void *owner, const struct engine_reply *reply)
         fail(p, err.code, 0, err.msg); /* p is gone now */
         return;
     }
+    if (reply->code == -ENOENT && p->has_other_image) {
+        p->is_local = true;
+        read_image(p); /* p may be gone now */
+        return;
+    }
     if (reply->code < 0) {
         fail(p, reply->code, reply->status, reply->message); /* p is gone now */
         return;
@@ -383,26 +399,54 @@ static char *make_path(const struct pull *p)
                      *platform ? "&platform=" : "", platform);
 }
 
-static int start_call(struct pull *p, struct error *err)
+static void start_stream(struct pull *p)
 {
     _cleanup_free_ char *path = make_path(p);
-    char *auth = p->o.auth ? pull_encode_auth(p->o.auth) : NULL;
+    struct error err = ERROR_INIT;
     int r;
 
-    p->o.auth = NULL; /* borrowed during pull_start() only */
+    p->state = PULL_PULLING;
     r = engine_call_start(&p->call, p->o.engine,
                           &(struct engine_request){.method = "POST",
                                                    .path = path,
-                                                   .registry_auth = auth,
+                                                   .registry_auth = p->auth,
                                                    .timeout_ms = p->o.idle_ms,
                                                    .on_data = on_data,
                                                    .done = on_pulled,
                                                    .owner = p},
-                          err);
-    if (auth)
-        explicit_bzero(auth, strlen(auth));
-    free(auth);
-    return r;
+                          &err);
+    if (r < 0)
+        fail(p, r, 0, err.msg); /* p is gone now */
+}
+
+static void on_look(void *owner, const struct engine_reply *reply)
+{
+    struct pull *p = owner;
+    const char *id = json_text_get(reply->json, "Id");
+
+    p->call = NULL;
+    if (reply->code < 0 && reply->status == 0) {
+        fail(p, reply->code, 0, reply->message); /* p is gone now */
+        return;
+    }
+    if (id && json_array_size(json_object_get(reply->json, "RepoDigests")) == 0) {
+        p->is_local = true;
+        read_image(p); /* p may be gone now */
+        return;
+    }
+    p->has_other_image = id && p->present_id && !str_eq(id, p->present_id);
+    start_stream(p); /* p may be gone now */
+}
+
+static int start_look(struct pull *p, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("/images/%s/json", p->reference);
+
+    return engine_call_start(
+        &p->call, p->o.engine,
+        &(struct engine_request){
+            .path = path, .timeout_ms = READ_MS, .wants_json = true, .done = on_look, .owner = p},
+        err);
 }
 
 int pull_start(struct pull **ret, const struct pull_options *o, struct error *err)
@@ -423,8 +467,11 @@ int pull_start(struct pull **ret, const struct pull_options *o, struct error *er
     p->o.total_ms = o->total_ms ? o->total_ms : PULL_TOTAL_MS;
     p->reference = xstrdup(o->reference);
     p->platform = str_is_empty(o->platform) ? NULL : xstrdup(o->platform);
+    p->present_id = str_is_empty(o->present_id) ? NULL : xstrdup(o->present_id);
+    p->auth = o->auth ? pull_encode_auth(o->auth) : NULL;
+    p->o.auth = NULL; /* borrowed during this call only */
     buf_init(&p->line, PULL_MAX_LINE);
-    r = start_call(p, err);
+    r = start_look(p, err);
     if (r < 0) {
         free_pull(p);
         return r;

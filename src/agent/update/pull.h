@@ -3,6 +3,8 @@
 /*
  * The pull of one image.
  *
+ *   LOOKING  GET /images/REFERENCE/json: an image without a digest of a registry was built here, and
+ *            is taken as it is
  *   PULLING  POST /images/create: each line of the stream is checked for an error of the engine
  *   READING  GET /images/REFERENCE/json: id, digest and platform of the image that is there now
  *
@@ -16,6 +18,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct engine;
@@ -33,6 +36,7 @@ struct pull_result {
     const json_t *image;  /* inspect of the image; json_incref() to keep it */
     const char *image_id; /* never NULL after success */
     const char *digest;   /* "sha256:...", of the manifest in the registry; NULL: unknown */
+    bool is_local;        /* no registry has it: the image of this host was taken */
 };
 
 struct pull_options {
@@ -40,8 +44,14 @@ struct pull_options {
     const char *reference; /* "web", "host:5000/web:1.2", "web@sha256:..."; copied */
     const char *platform;  /* "linux/arm64/v8"; NULL: the engine's; copied */
     const json_t *auth;    /* {"username", "password", ...}; NULL: none. Never logged */
-    uint64_t idle_ms;      /* longest silence of the engine; 0: PULL_IDLE_MS */
-    uint64_t total_ms;     /* 0: PULL_TOTAL_MS */
+    /*
+     * Id of the image that the container has; copied. If the registry answers that it has no such
+     * image, an image of this host of another id is taken instead: stores of containerd invent
+     * digests for images that were built here. NULL: that is a failure.
+     */
+    const char *present_id;
+    uint64_t idle_ms;  /* longest silence of the engine; 0: PULL_IDLE_MS */
+    uint64_t total_ms; /* 0: PULL_TOTAL_MS */
     /*
      * At most every PULL_PROGRESS_MS, and once at the end of the stream; or NULL. It must not
      * cancel the pull.

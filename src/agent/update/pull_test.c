@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #define HEAD    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+#define NO_SUCH "HTTP/1.1 404 Not Found\r\n\r\n{\"message\":\"manifest unknown\"}"
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define D(c)    "sha256:" c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
 #define IMAGE                                                                                \
@@ -35,6 +36,7 @@ struct fixture {
     struct engine *engine;
     struct pull *pull;
     unsigned n_done, n_progress;
+    bool is_local;
     int code, status;
     char message[512], image_id[80], digest[80], layers[2048];
 };
@@ -59,6 +61,7 @@ static void on_done(void *owner, const struct pull_result *result)
     str_copy(f->message, sizeof(f->message), result->message ? result->message : "");
     if (result->code == 0) {
         assert_non_null(result->image);
+        f->is_local = result->is_local;
         str_copy(f->image_id, sizeof(f->image_id), result->image_id);
         str_copy(f->digest, sizeof(f->digest), result->digest ? result->digest : "");
     }
@@ -387,6 +390,43 @@ static void test_unusual_layers(void **state)
     pull_layers_done(&l);
 }
 
+/* Images that were built on this host are in no registry. */
+static void test_local_images(void **state)
+{
+    static const struct {
+        const char *image, *stream, *present;
+        int code;
+        bool is_local;
+        unsigned n_pulls;
+    } cases[] = {
+        {"{\"Id\":\"sha256:x\",\"RepoDigests\":[]}",                 HEAD,    NULL,       0,       true,  0},
+        {"{\"Id\":\"sha256:x\"}",                                    HEAD,    NULL,       0,       true,  0},
+        {"{\"Id\":\"sha256:x\",\"RepoDigests\":[\"web@sha256:x\"]}", HEAD,    "sha256:y", 0,       false, 1},
+        {"{\"Id\":\"sha256:x\",\"RepoDigests\":[\"web@sha256:x\"]}", NO_SUCH, "sha256:y", 0,       true,
+         1                                                                                                 },
+        {"{\"Id\":\"sha256:x\",\"RepoDigests\":[\"web@sha256:x\"]}", NO_SUCH, "sha256:x", -ENOENT,
+         false,                                                                                           1},
+        {"{\"Id\":\"sha256:x\",\"RepoDigests\":[\"web@sha256:x\"]}", NO_SUCH, NULL,       -ENOENT, false,
+         1                                                                                                 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct fake_line lines[] = {
+            {"POST /images/create",    FAKE_SEND, cases[i].stream, NULL          },
+            {"GET /images/web:1/json", FAKE_SEND, NULL,            cases[i].image},
+        };
+        struct fixture f;
+
+        set_up(&f, lines, ARRAY_LEN(lines));
+        run(&f, (struct pull_options){.present_id = cases[i].present});
+        if (f.code != cases[i].code || f.is_local != cases[i].is_local)
+            fail_msg("case %zu: %d %s", i, f.code, f.message);
+        assert_int_equal(fake_engine_count(f.fake, "POST /images/create"), cases[i].n_pulls);
+        tear_down(&f);
+    }
+}
+
 static void test_cancel(void **state)
 {
     const struct fake_line lines[] = {
@@ -422,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_unusual_layers),
+        cmocka_unit_test(test_local_images),
         cmocka_unit_test(test_cancel),
     };
 
