@@ -9,7 +9,9 @@
 #include "agent/join/link.h"
 #include "agent/spool/spool.h"
 #include "agent/stats/collector.h"
+#include "agent/update/updates.h"
 #include "base/alloc.h"
+#include "daemon/own_container.h"
 #include "daemon/reload.h"
 #include "daemon/service.h"
 #include "docker/engine.h"
@@ -20,6 +22,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_TEXT          ((size_t)64 * 1024)
@@ -37,6 +40,8 @@ struct agent {
     struct event_log *event_log; /* NULL: SPOOL_SIZE is 0 */
     struct exec_killer *killer;
     struct network_undo *network_undo;
+    struct updates *updates;
+    char own_container[CONTAINER_ID_SIZE]; /* "": the agent runs in none */
     struct spool *spool;
     struct collector *collector;
     struct collector_listener batches; /* passes batches of the collector to the spool */
@@ -136,6 +141,16 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
     }
     agent->killer = exec_killer_new(agent->engine, config->data_path);
     agent->network_undo = network_undo_new(agent->engine, config->network_undo_path);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never changed
+    if (!own_container_find("", getenv("HOSTNAME"), agent->own_container))
+        agent->own_container[0] = '\0';
+    agent->updates = updates_new(&(struct updates_options){
+        .loop = agent->loop,
+        .engine = agent->engine,
+        .path = config->updates_path,
+        .own_container = agent->own_container,
+        .health_timeout_ms = config->update_timeout_ms,
+    });
     agent->spool = spool_new(&(struct spool_options){
         .loop = agent->loop,
         .dir = config->spool_path,
@@ -160,6 +175,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .events = agent->events,
                      .killer = agent->killer,
                      .network_undo = agent->network_undo,
+                     .updates = agent->updates,
                      .collector = agent->collector,
                      .spool = agent->spool,
                  },
@@ -184,6 +200,7 @@ static void close_agent(struct agent *agent)
     collector_free(agent->collector);
     spool_free(agent->spool);
     exec_killer_free(agent->killer);
+    updates_free(agent->updates);
     network_undo_free(agent->network_undo);
     if (agent->events)
         events_free(agent->events);
@@ -253,6 +270,7 @@ static int run(const struct config *config, const struct option_source *source)
         say_hello(config);
         exec_killer_sweep(agent.killer);
         network_undo_start(agent.network_undo);
+        updates_start(agent.updates);
         events_start(agent.events);
         link_start(agent.link);
         loop_run(agent.loop);

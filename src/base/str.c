@@ -210,6 +210,23 @@ bool str_is_hex(const char *s, size_t length)
     return strspn(s, "0123456789abcdef") == length;
 }
 
+bool str_is_uuid(const char *s)
+{
+    static const size_t dashes[] = {8, 13, 18, 23};
+    size_t n = strlen(s);
+
+    if (n != 36)
+        return false;
+    for (size_t i = 0, next = 0; i < n; i++) {
+        bool wants_dash = next < ARRAY_LEN(dashes) && i == dashes[next];
+
+        next += wants_dash;
+        if (wants_dash ? s[i] != '-' : !strchr("0123456789abcdef", s[i]))
+            return false;
+    }
+    return true;
+}
+
 bool str_is_utf8(const char *s, size_t size)
 {
     for (size_t i = 0, n; i < size; i += n) {

@@ -25,6 +25,7 @@ bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
 bool str_starts_with(const char *s, const char *prefix);
 bool str_ends_with(const char *s, const char *suffix);
 bool str_is_hex(const char *s, size_t length); /* exactly `length` lowercase hex digits */
+bool str_is_uuid(const char *s);               /* 8-4-4-4-12 lowercase hex digits */
 bool str_is_utf8(const char *s, size_t size); /* valid UTF-8 without surrogates or overlong forms */
 size_t str_code_points(const char *s);        /* of valid UTF-8 */
 /*

@@ -225,6 +225,7 @@ static void start(struct command *c, const struct msg_command *request)
                                                              .facts = c->o->facts,
                                                              .guard = c->o->guard,
                                                              .network_undo = c->o->network_undo,
+                                                             .updates = c->o->updates,
                                                              .inventory = c->o->inventory,
                                                              .request = request,
                                                              .max_text = c->o->sender->max_message,

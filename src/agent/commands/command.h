@@ -39,6 +39,7 @@ struct command_options {
     struct facts *facts;
     struct guard *guard;
     struct network_undo *network_undo;
+    struct updates *updates;
     struct inventory *const *inventory;
     const struct sender *sender;
     /* Whether an operation that `c` has overtaken is still running. */

@@ -197,6 +197,7 @@ struct commands *commands_new(const struct commands_options *o)
         .facts = o->facts,
         .guard = o->guard,
         .network_undo = o->network_undo,
+        .updates = o->updates,
         .inventory = o->inventory,
         .sender = &cs->options.sender,
         .must_hold = on_must_hold,

@@ -26,6 +26,7 @@ struct commands_options {
     struct facts *facts;
     struct guard *guard;                /* borrowed, like the others */
     struct network_undo *network_undo;  /* or NULL */
+    struct updates *updates;            /* the same */
     struct inventory *const *inventory; /* may point to NULL, see operation.h */
     struct sender sender;
 };

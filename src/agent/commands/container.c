@@ -1,6 +1,7 @@
 #include "agent/commands/container.h"
 #include "agent/inventory/settle.h"
 #include "agent/logs/fetch.h"
+#include "agent/update/updates.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "docker/checked_text.h"
@@ -116,6 +117,19 @@ static int find_target(struct container_change *c, struct error *err)
     return r;
 }
 
+/* The steps of an update rely on each other. */
+static int refuse_updated(struct operation *op, const char *target, struct error *err)
+{
+    const struct journal_record *r = op->o.updates ? updates_find_running(op->o.updates, target)
+                                                   : NULL;
+
+    if (!r)
+        return 0;
+    op->failure.status = 409;
+    return error_code_set(err, CODE_UPDATE_IN_PROGRESS,
+                          "update %s of this container is in progress: wait, or cancel it", r->id);
+}
+
 static void on_settled(void *owner)
 {
     struct container_change *c = owner;
@@ -173,6 +187,9 @@ static int advance_change(struct operation *op, struct error *err)
         why = guard_refuse_own(op->o.guard, c->target, id);
         if (why)
             return operation_refuse_own(op, why);
+        r = refuse_updated(op, c->target, err);
+        if (r < 0)
+            return r;
         op->step = CHANGE_ACT;
         _fallthrough_;
     case CHANGE_ACT:

@@ -8,8 +8,6 @@
 #define WHO "this agent is dockmon-agent " DOCKMON_VERSION
 
 #define NO_STACKS WHO ", which does not manage stacks: run `docker compose` on the host"
-#define NO_UPDATE \
-    WHO ", which does not update containers: pull the image and re-create the container there"
 #define NO_SELF_UPDATE \
     WHO ", not an agent of DockMon's releases: update its package or its image on the host"
 
@@ -83,12 +81,6 @@ static void answer_self_update(const struct sender *sender, const struct msg_com
     send_event(sender, "selfupdate_progress", end);
 }
 
-static void answer_update(const struct sender *sender, const struct msg_command *m)
-{
-    sender_reply_error(sender, (struct reply_to){m->kind, m->id},
-                       &(struct reply_error){.text = NO_UPDATE, .code = CODE_NOT_SUPPORTED});
-}
-
 static const struct {
     const char *command;
     void (*answer)(const struct sender *sender, const struct msg_command *m);
@@ -97,7 +89,6 @@ static const struct {
     {"read_compose_file", answer_read       },
     {"scan_compose_dirs", answer_scan       },
     {"self_update",       answer_self_update},
-    {"update_container",  answer_update     },
 };
 
 bool unsupported_answer(const struct sender *sender, const struct msg_command *m)
@@ -106,7 +97,7 @@ bool unsupported_answer(const struct sender *sender, const struct msg_command *m
         if (!str_eq(m->name, rows[i].command))
             continue;
         log_info(LOG_FIELDS("id", m->id, "command", m->name),
-                 "refused: updates and stacks are not supported");
+                 "refused: stacks and updates of the agent are not supported");
         rows[i].answer(sender, m);
         return true;
     }

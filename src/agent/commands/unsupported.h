@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Commands of DockMon's servers that this agent does not carry out: updates and stacks.
+ * Commands of DockMon's servers that this agent does not carry out: stacks and updates of the agent.
  *
  * Today's server counts failed commands. After five in a row it shows none of the host's containers
  * for 30 s, and a few clicks on a page that does not work would be enough. So each of these commands
@@ -10,8 +10,6 @@
  *   scan_compose_dirs, read_compose_file   a result with `success` false and the reason
  *   deploy_compose                         accepted, then the event deploy_complete: it has failed
  *   self_update                            a result with the reason, then the event selfupdate_progress
- *   update_container                       an error: the server would wait for the end of an update
- *                                          that it thinks has started
  */
 
 #include "agent/common/sender.h"

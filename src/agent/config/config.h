@@ -47,7 +47,7 @@ struct config {
     char *agent_version; /* accepted because existing installations set it, and ignored */
     bool force_unique, is_insecure, is_http_allowed, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms;
-    uint64_t update_timeout_ms; /* accepted, without effect */
+    uint64_t update_timeout_ms; /* of the health gate, when the server names none */
     char *stats_source_text;
     uint64_t engine_timeout_ms, ping_interval_ms;
     uint64_t stats_interval_ms, stats_live_interval_ms;
@@ -67,6 +67,7 @@ struct config {
     char *spool_path;              /* $DATA_PATH/spool */
     char *event_log_path;          /* $DATA_PATH/events */
     char *network_undo_path;       /* $DATA_PATH/network_undo */
+    char *updates_path;            /* $DATA_PATH/updates */
     struct proxy_settings proxies; /* of the variables above; for connections with the server */
     struct token_key token_key;    /* unset: the token file is plain text */
     bool is_tls;

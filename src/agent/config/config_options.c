@@ -104,9 +104,9 @@ const struct option_spec config_options[] = {
      .fallback = "/data", .max = 3072,
      .help = "DIRECTORY for the data of the agent: its token, spooled samples and events"},
     {.flag = "update-timeout", .env = "UPDATE_TIMEOUT", .type = OPTION_DURATION,
-     .offset = MEMBER(update_timeout_ms), .flags = OPTION_UNLISTED, .fallback = "120s",
-     .min = 1000, .max = 24 * HOUR_MS,
-     .help = "no effect; accepted because existing installations set it"},
+     .offset = MEMBER(update_timeout_ms), .fallback = "120s", .min = 1000, .max = 24 * HOUR_MS,
+     .help = "time in which an updated container must be healthy or stay up, when the server asks "
+             "for no other"},
     {.flag = "agent-stacks-dir", .env = "AGENT_STACKS_DIR", .type = OPTION_STRING,
      .offset = MEMBER(stacks_dir), .flags = OPTION_UNLISTED, .max = 4096,
      .help = "no effect; accepted because existing installations set it"},

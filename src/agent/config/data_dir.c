@@ -42,8 +42,8 @@ static void make_private(const char *dir, const char *name)
 
 char *data_dir_protect(const char *path)
 {
-    static const char *const names[] = {"permanent_token", "engine_id", "spool", "events",
-                                        "network_undo"};
+    static const char *const names[] = {"permanent_token", "engine_id",    "spool",
+                                        "events",          "network_undo", "updates"};
     struct stat st;
     const char *who;
 

@@ -41,7 +41,7 @@ static const struct {
     {CONTAINER_OPERATIONS_CAPABILITY, false},
     {"event_streaming",               true },
     {"stats_collection",              true },
-    {"container_updates",             false},
+    {"container_updates",             true }, /* as "updates", by the name of DockMon */
     {"self_update",                   false},
     {SHELL_ACCESS_CAPABILITY,         false},
     {"inventory",                     true },
@@ -58,6 +58,7 @@ static const struct {
     {DISK_USAGE_CAPABILITY,           false},
     {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },
+    {UPDATES_CAPABILITY,              false},
     {OWN_CONTAINER_CAPABILITY,        true },
     {LOG_OPTIONS_CAPABILITY,          true },
     {EXEC_DETACH_CAPABILITY,          true },

@@ -52,6 +52,7 @@ struct link_options { /* all members are borrowed and outlive the link */
     struct events *events;
     struct exec_killer *killer;
     struct network_undo *network_undo;
+    struct updates *updates;
     struct collector *collector;
     struct spool *spool;
 };

@@ -8,6 +8,7 @@
 #include "agent/logs/session_logs.h"
 #include "agent/session/report.h"
 #include "agent/shell/shells.h"
+#include "agent/update/update_feed.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -32,6 +33,7 @@ struct session {
     struct event_feed *feed;
     struct inventory *inventory;
     struct report *report; /* NULL: no statistics */
+    struct update_feed *update_feed;
     struct completion_wait commands_drained, killer_drained;
     struct completion stopped;
 };
@@ -89,6 +91,7 @@ struct session *session_new(const struct session_options *o)
                                                                 .facts = o->facts,
                                                                 .guard = session->guard,
                                                                 .network_undo = o->network_undo,
+                                                                .updates = o->updates,
                                                                 .inventory = &session->inventory,
                                                                 .sender = session->sender});
     session->shells = shells_new(&(struct shells_options){.engine = o->engine,
@@ -122,6 +125,10 @@ struct session *session_new(const struct session_options *o)
             .channel = o->channel,
         });
     }
+    if (o->updates) {
+        session->update_feed = update_feed_new(&(struct update_feed_options){
+            .updates = o->updates, .sender = &session->sender, .sends_records = o->wants_updates});
+    }
     session->events = (struct events_listener){
         .on_event = on_event, .on_gap = on_gap, .on_trouble = on_trouble};
     events_add_listener(o->events, &session->events);
@@ -137,6 +144,7 @@ static void stop_pushing(struct session *session)
     event_feed_free(TAKE_PTR(session->feed));
     inventory_free(TAKE_PTR(session->inventory));
     report_free(TAKE_PTR(session->report));
+    update_feed_free(TAKE_PTR(session->update_feed));
 }
 
 void session_free(struct session *session)

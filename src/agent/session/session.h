@@ -25,6 +25,7 @@
 #include "agent/session/stats_channel.h"
 #include "agent/spool/batch_sink.h"
 #include "agent/stats/collector.h"
+#include "agent/update/updates.h"
 #include "docker/engine.h"
 #include "net/completion.h"
 #include <stdbool.h>
@@ -40,6 +41,7 @@ struct session_options {
     struct events *events;             /* outlives the session, started by the caller */
     struct exec_killer *killer;        /* outlives the session */
     struct network_undo *network_undo; /* outlives the session */
+    struct updates *updates;           /* outlives the session; NULL: none */
     struct collector *collector;       /* outlives the session; NULL: no statistics */
     struct spool *spool;               /* outlives the session */
     const struct policy *policy;       /* outlives the session */
@@ -61,6 +63,7 @@ struct session_options {
     /* Of a second connection for samples; borrowed by session_new(). NULL: none. */
     const struct stats_channel_options *channel;
     bool wants_inventory;    /* the server accepts inventory_snapshot and inventory_delta */
+    bool wants_updates;      /* the server accepts update_journal */
     bool wants_engine_state; /* the server accepts engine_state */
     bool wants_codes;        /* the server understands error codes */
     bool wants_event_replay; /* the server drops duplicates: resend from events_since_ns on */

@@ -73,8 +73,8 @@ static void test_invalid_requests_are_refused(void **state)
 }
 
 /*
- * Commands of DockMon's servers about updates and stacks. Only update_container is answered with an
- * error, because others would count as failures of the agent.
+ * Commands of DockMon's servers about stacks and updates of the agent. Errors would count as failures
+ * of the agent.
  */
 static void test_unsupported_commands_are_refused(void **state)
 {
@@ -84,12 +84,11 @@ static void test_unsupported_commands_are_refused(void **state)
         const char *status; /* of its payload; NULL: none */
         const char *event;  /* that follows; NULL: none */
     } cases[] = {
-        {"scan_compose_dirs", "{\"paths\":null}",              NULL,                         NULL,                 NULL                 },
-        {"read_compose_file", "{\"path\":\"/opt/c.yaml\"}",    NULL,                         NULL,                 NULL                 },
-        {"deploy_compose",    "{\"deployment_id\":\"h:s:1\"}", NULL,                         "deployment_started",
-         "deploy_complete"                                                                                                              },
-        {"self_update",       "{\"version\":\"1.1.2\"}",       NULL,                         "refused",            "selfupdate_progress"},
-        {"update_container",  "{\"container_id\":\"x\"}",      "does not update containers", NULL,                 NULL                 },
+        {"scan_compose_dirs", "{\"paths\":null}",              NULL, NULL,                 NULL                 },
+        {"read_compose_file", "{\"path\":\"/opt/c.yaml\"}",    NULL, NULL,                 NULL                 },
+        {"deploy_compose",    "{\"deployment_id\":\"h:s:1\"}", NULL, "deployment_started",
+         "deploy_complete"                                                                                      },
+        {"self_update",       "{\"version\":\"1.1.2\"}",       NULL, "refused",            "selfupdate_progress"},
     };
     struct fixture f;
 

@@ -77,6 +77,8 @@ export class OwnEngine extends Engine {
   async up() {
     const config = join(this.dir, 'daemon.json'); // separate from the machine's
     await writeFile(config, '{}');
+    // Of one that was killed: where nobody reaps processes, it still seems to run.
+    for (const file of ['docker.pid', 'exec/containerd/containerd.pid']) await rm(join(this.dir, file), { force: true });
     this.daemon = new Process(
       'dockerd',
       [

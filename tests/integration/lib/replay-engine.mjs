@@ -54,12 +54,16 @@ export class ReplayEngine extends ScriptedEngine {
     this.containers.sort((a, b) => b.Created - a.Created); // the newest one is the first in its lists
   }
 
-  // Of one container only the log was recorded.
-  learnLogs(container, text) {
-    if (!this.containers.some((e) => matches(e.Id, container))) {
-      const unknown = { Image: 'lab/box:1.0', ImageID: 'sha256:', Created: 0, Labels: {}, Mounts: [], HostConfig: {}, NetworkSettings: { Networks: {} } };
+  // Of some containers only the log was recorded, or that they were updated.
+  learnUnknown(container) {
+    const unknown = { Image: 'lab/box:1.0', ImageID: 'sha256:', Created: 0, Labels: {}, Mounts: [], HostConfig: {}, NetworkSettings: { Networks: {} } };
+
+    if (!this.containers.some((e) => matches(e.Id, container)))
       this.learnContainer({ Id: full(container), Names: [`/${container}`], State: 'exited', ...unknown });
-    }
+  }
+
+  learnLogs(container, text) {
+    this.learnUnknown(container);
     const c = this.containers.find((e) => matches(e.Id, container));
 
     this.logs.set(c.Id, text.split('\n').filter(Boolean).sort());

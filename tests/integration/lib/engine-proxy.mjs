@@ -1,0 +1,50 @@
+// Stands between an agent and its engine, and calls a hook around each request that changes something. The hook may
+// kill either side: before the engine got the request, or after it was done and before the agent learns of it.
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export class EngineProxy {
+  static async start(engine) {
+    const p = new EngineProxy();
+    p.engine = engine;
+    p.dir = await mkdtemp(join(tmpdir(), 'dockmon-proxy-'));
+    p.host = `unix://${join(p.dir, 'docker.sock')}`;
+    p.hook = null; // async ({when, method, path}) => {}; when: 'before' or 'after'
+    p.sockets = new Set();
+    p.http = createServer((req, res) => p.onRequest(req, res).catch(() => res.destroy()));
+    p.http.on('connection', (s) => {
+      p.sockets.add(s);
+      s.on('close', () => p.sockets.delete(s));
+    });
+    p.http.listen(join(p.dir, 'docker.sock'));
+    await once(p.http, 'listening');
+    return p;
+  }
+
+  async onRequest(req, res) {
+    const path = req.url.replace(/^\/v1\.\d+/, '');
+    const changes = req.method === 'POST' || req.method === 'DELETE';
+    const call = { method: req.method, path };
+
+    if (changes) await this.hook?.({ ...call, when: 'before' });
+    const out = request({ socketPath: this.engine.host.replace('unix://', ''), method: req.method, path: req.url, headers: req.headers });
+    req.pipe(out);
+    out.on('error', () => res.destroy());
+    const [answer] = await once(out, 'response');
+    if (changes) await this.hook?.({ ...call, when: 'after' });
+    res.writeHead(answer.statusCode, answer.headers);
+    answer.pipe(res);
+    answer.on('error', () => res.destroy());
+    answer.on('aborted', () => res.destroy());
+    res.on('close', () => out.destroy());
+  }
+
+  async remove() {
+    for (const s of this.sockets) s.destroy();
+    this.http.close();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
