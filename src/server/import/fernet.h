@@ -8,8 +8,9 @@
 
 #include "base/error.h"
 #include <stdbool.h>
+#include <stddef.h>
 
-#define FERNET_MAX_TOKEN (64 * 1024) /* bytes */
+#define FERNET_MAX_TOKEN ((size_t)64 * 1024) /* bytes */
 
 struct fernet_key {
     unsigned char sign[16], encrypt[16];
