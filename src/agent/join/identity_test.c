@@ -135,7 +135,8 @@ static void test_register(void **state)
     assert_true(capability(v, "inventory") && capability(v, "event_replay") &&
                 capability(v, "pause") && capability(v, "resources"));
     assert_true(capability(v, "policy_observe") && capability(v, "policy_stop"));
-    assert_false(capability(v, "self_update") || capability(v, "container_updates"));
+    assert_true(capability(v, "container_updates") && capability(v, "updates"));
+    assert_false(capability(v, "self_update"));
 
     json_decref(v);
     msg_register_done(&decoded);
