@@ -30,7 +30,7 @@ const body = (route) => (route.method === 'GET' ? {} : { body: '{}' });
 
 test('the test reads the route table', () => {
   assert.ok(routes.length >= 30, `${routes.length} routes`);
-  assert.deepEqual(routes.filter((r) => r.role === 'ROLE_NONE').map((r) => r.path).sort(), ['/api/v2/auth/login', '/api/v2/auth/logout', '/api/v2/oidc/status', `/download/agent-image/${UNKNOWN}`, `/download/agent/${UNKNOWN}`, '/health', '/install.sh']);
+  assert.deepEqual(routes.filter((r) => r.role === 'ROLE_NONE').map((r) => r.path).sort(), [`/api/registry-webhook/${UNKNOWN}`, '/api/v2/auth/login', '/api/v2/auth/logout', '/api/v2/oidc/status', `/download/agent-image/${UNKNOWN}`, `/download/agent/${UNKNOWN}`, '/health', '/install.sh']);
 });
 
 test('401 without and with wrong credentials on every route that requires any', async () => {

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { Client, ROOT, Server, dockmon } from './lib/dockmon.mjs';
 import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { HandRegistry, makeImage, serveImage } from './lib/registry.mjs';
 import { Shell } from './lib/shell.mjs';
 import { closing, eventually } from './lib/wait.mjs';
 
@@ -20,7 +21,8 @@ const SCOPES = {
 };
 const hosts = {};
 const PASSWORD = 'correct horse';
-let server, admin, routes, seen;
+const [old, next] = [makeImage(), makeImage({ version: '2.0.0' })];
+let server, admin, routes, seen, registry;
 
 function described(h, id) {
   const c = [...h.containers, ...(h.fresh ?? [])].find((x) => x.Id.startsWith(id) || x.Names.includes(`/${id}`));
@@ -38,7 +40,8 @@ async function hand(name) {
       },
     },
   });
-  h.containers = ['web', 'db'].map((team) => containerElement({ name: `${name}-${team}`, labels: { team, 'dockmon.tag': `of-${name}-${team}` } }));
+  h.containers = ['web', 'db'].map((team) => containerElement({ name: `${name}-${team}`, labels: { team, 'dockmon.tag': `of-${name}-${team}` },
+    Image: `${registry.name}/web:latest`, RepoDigests: [`${registry.name}/web@${old.digest}`] }));
   [h.web, h.db] = h.containers.map((c) => c.Id);
   h.operations = new Proxy({}, {
     get: (_, action) => (fields) =>
@@ -78,6 +81,7 @@ async function user(username, role, scope) {
 
 before(async () => {
   server = await Server.start();
+  registry = await HandRegistry.start((q) => serveImage(next, q.url));
   admin = await server.client('admin');
   for (const name of ['alpha', 'beta']) hosts[name] = await hand(name);
   await eventually(async () => (await admin.get('/api/containers')).length === 4, { what: 'both hosts show their containers' });
@@ -99,6 +103,7 @@ before(async () => {
 });
 
 after(async () => {
+  registry?.stop();
   for (const h of Object.values(hosts)) await h.close();
   await server?.remove();
 });
@@ -263,6 +268,17 @@ const lists = {
     assert.deepEqual((await c.get('/api/tags/suggest?include_derived=true&q=of-')).tags, containersOf[scope].map((name) => `of-${name}`));
     assert.equal((await c.get('/api/tags/suggest?include_derived=true&limit=1')).tags.length, 1);
   },
+  'GET /api/updates/summary': async (c, scope) => {
+    const r = await c.get('/api/updates/summary');
+    const visible = Object.values(hosts).flatMap((h) => h.containers.map((x) => [x.Names[0].slice(1), `${h.hostId}:${x.Id.slice(0, 12)}`]));
+    const mine = visible.filter(([name]) => containersOf[scope].includes(name)).map(([, id]) => id);
+    assert.deepEqual(r.containers_with_updates.sort(), mine.sort());
+    assert.equal(r.total_updates, mine.length);
+  },
+  'POST /api/updates/check-all': async (c, scope) => {
+    const counts = containersOf[scope].length;
+    assert.deepEqual(await c.post('/api/updates/check-all'), { total: counts, checked: counts, updates_found: counts, errors: 0 });
+  },
   'GET /metrics': async (c, scope) => {
     const text = await (await c.fetch('GET', '/metrics')).text();
     const named = (label) => [...new Set([...text.matchAll(new RegExp(`[{,]${label}="([^"]*)"`, 'g'))].map((m) => m[1]))].sort();
@@ -319,6 +335,8 @@ const lists = {
 const operations = (id) => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.type === 'container_operation' && m.payload.container_id === id).length;
 
 test('every route respects the scope', async (t) => {
+  await admin.post('/api/registry-credentials', { registry_url: registry.name, security: 'plain' }, { status: 201 });
+  await admin.post('/api/updates/check-all');
   // Events of every container and of both hosts.
   for (const h of Object.values(hosts)) {
     for (const id of [h.web, h.db]) await admin.post(`/api/hosts/${h.hostId}/containers/${id}/start`);

@@ -228,6 +228,8 @@ static void put_done(struct api_job *job)
         return;
     }
     checker_put_registry(job->call->api->o.checker, &row);
+    if (!job->call->target)
+        job->call->target = xstrdup(row.domain);
     if (job->args[ARG_WEBHOOK]) {
         _cleanup_free_ char *path = xasprintf("/api/registry-webhook/%s", job->args[ARG_WEBHOOK]);
 
@@ -354,8 +356,10 @@ static int delete_work(struct api_job *job)
 
 static void delete_done(struct api_job *job)
 {
-    if (job->code == 0)
+    if (job->code == 0) {
         checker_drop_registry(job->call->api->o.checker, job->args[ARG_DOMAIN]);
+        job->call->target = xstrdup(job->args[ARG_DOMAIN]);
+    }
     api_job_answer(job);
 }
 
@@ -384,15 +388,18 @@ void registry_webhook_call(struct api_call *call)
 {
     const char *domain = checker_find_webhook(call->api->o.checker, api_param(call, 0));
     struct error err = ERROR_INIT;
-    const json_t *body = NULL;
+    const json_t *body;
     size_t n;
 
+    if (api_body(call, &body, &err) < 0) {
+        api_fail_error(call, &err);
+        return;
+    }
     if (!domain) {
         api_fail_code(call, CODE_NOT_FOUND, "No registry has this webhook");
         return;
     }
-    if (api_body(call, &body, &err) < 0)
-        body = NULL; /* the registry alone says enough */
+    call->target = xstrdup(domain);
     n = checker_ask_registry(call->api->o.checker, domain, find_repository(body));
     api_reply(call, 202, json_pack("{s:I}", "queued", (json_int_t)n));
 }

@@ -42,8 +42,8 @@ export class Server {
     this.process = new Process(
       command,
       [...args, '--listen', `${this.address}:${port}`, '--data-dir', this.dir, '--log-level', 'debug', ...this.args],
-      // Tests send more requests than people; limits.test.mjs has the limits.
-      { env: { ...CLEAN_ENV, DOCKMOND_RATE_LIMIT: '0', ...this.env }, name: 'dockmond' },
+      // Tests send more requests than people; limits.test.mjs has the limits. No test asks a public registry.
+      { env: { ...CLEAN_ENV, DOCKMOND_RATE_LIMIT: '0', DOCKMOND_IMAGE_CHECK_INTERVAL: '0', ...this.env }, name: 'dockmond' },
     );
     const line = await this.process.line(/listening on https?:\/\/\S+:\d+/);
     const [, url, scheme, portText] = /((https?):\/\/\S+:(\d+))/.exec(line);
