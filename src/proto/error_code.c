@@ -126,7 +126,7 @@ static const struct row rows[ERROR_CODES] = {
     [CODE_PREVIEW_STALE] = {"preview_stale", EBUSY, 409,
         "The container or its image has changed since the preview", "ask for a new preview"},
     [CODE_UPDATE_LOCKED] = {"update_locked", EBUSY, 409,
-        "The container is locked against updates", "wait until the lock is gone"},
+        "The container is locked against updates", "wait until the lock is removed"},
     [CODE_UPDATE_REFUSED] = {"update_refused", EBUSY, 409,
         "This container cannot be updated", NULL},
     [CODE_UPDATE_BLOCKED] = {"update_blocked", EBUSY, 409,

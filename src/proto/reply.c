@@ -86,7 +86,9 @@ static char *error_text_of(const json_t *v)
 /* Whether an agent may report the code; other codes are about the server and its users. */
 static bool is_of_agents(enum error_code code)
 {
-    return code && code <= CODE_ENGINE_REFUSED && code != CODE_NOT_AUTHENTICATED;
+    bool is_of_update = code >= CODE_NO_SUCH_UPDATE && code <= CODE_ROLLBACK_FAILED;
+
+    return code && (code <= CODE_ENGINE_REFUSED || is_of_update) && code != CODE_NOT_AUTHENTICATED;
 }
 
 enum error_code reply_failure_code(const struct reply_failure *f)

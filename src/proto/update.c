@@ -56,10 +56,13 @@ static int check_uuid(const char *value, const char **ret_why)
     return n == 36 && value[n] == '\0' ? 0 : -EINVAL;
 }
 
-static int check_full_id(const char *value, const char **ret_why)
+/* Only 12 digits are known of the containers of agents without journals. */
+static int check_id(const char *value, const char **ret_why)
 {
-    *ret_why = "Input should be an id of 64 hex digits";
-    return str_is_hex(value, CONTAINER_ID_LEN) ? 0 : -EINVAL;
+    *ret_why = "Input should be an id of 12 or 64 hex digits";
+    return str_is_hex(value, CONTAINER_ID_LEN) || str_is_hex(value, CONTAINER_SHORT_ID_LEN)
+               ? 0
+               : -EINVAL;
 }
 
 static int check_fingerprint(const char *value, const char **ret_why)
@@ -188,9 +191,9 @@ static int check_parts(const struct part *p, size_t n, struct error *err)
 /* clang-format off */
 static const struct field record_fields[] = {
     {"update_id",        FIELD_STRING,  AT(update_id),        MUST,            0, 64,      check_uuid},
-    {"container_id",     FIELD_STRING,  AT(container_id),     MUST,            0, 64,      check_full_id},
+    {"container_id",     FIELD_STRING,  AT(container_id),     MUST,            0, 64,      check_id},
     {"container_name",   FIELD_STRING,  AT(container_name),   MUST,            0, 255,     NULL},
-    {"new_container_id", FIELD_STRING,  AT(new_container_id), OMIT,            0, 64,      check_full_id},
+    {"new_container_id", FIELD_STRING,  AT(new_container_id), OMIT,            0, 64,      check_id},
     {"image",            FIELD_STRING,  AT(image),            FIELD_REQUIRED,  0, MAX_REF, NULL},
     {"new_image",        FIELD_STRING,  AT(new_image),        FIELD_REQUIRED,  0, MAX_REF, NULL},
     {"image_id",         FIELD_STRING,  AT(image_id),         OMIT,            0, MAX_ID,  NULL},
@@ -359,7 +362,7 @@ json_t *update_args_encode(enum operation_id operation, const struct update_args
 
 /* clang-format off */
 static const struct field preview_fields[] = {
-    {"container_id",     FIELD_STRING,  AT(container_id),     MUST,           0, 64,      check_full_id},
+    {"container_id",     FIELD_STRING,  AT(container_id),     MUST,           0, 64,      check_id},
     {"name",             FIELD_STRING,  AT(name),             MUST,           0, 255,     NULL},
     {"image",            FIELD_STRING,  AT(image),            FIELD_REQUIRED, 0, MAX_REF, NULL},
     {"new_image",        FIELD_STRING,  AT(new_image),        FIELD_REQUIRED, 0, MAX_REF, NULL},

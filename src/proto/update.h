@@ -46,7 +46,7 @@ bool update_state_is_end(enum update_state s);
 /* The state of one update. Times are unix milliseconds; 0 and NULL: unknown, or not yet. */
 struct update_record {
     char *update_id;
-    char *container_id; /* 64 hex digits: the container that is replaced */
+    char *container_id; /* 64 hex digits, or 12: the container that is replaced */
     char *container_name;
     char *new_container_id;
     char *image, *new_image; /* references */

@@ -43,6 +43,7 @@ struct server {
     struct log_sources *log_sources;
     struct log_endpoint *log_endpoint;
     struct shells *shells;
+    struct updates *updates;
     struct web_files *web; /* NULL: no web UI is served */
     struct agent_files *agent_files;
     struct api *api;
@@ -84,6 +85,17 @@ extern const size_t n_server_parts;
 int server_open_checker(struct server *s, const struct config *config, struct error *err);
 void server_close_checker(struct server *s);
 void server_free_checker(struct server *s);
+
+/* wiring_files.c */
+int server_open_web(struct server *s, const struct config *config, struct error *err);
+void server_free_web(struct server *s);
+int server_open_agent_files(struct server *s, const struct config *config, struct error *err);
+void server_free_agent_files(struct server *s);
+
+/* wiring_updates.c */
+int server_open_updates(struct server *s, const struct config *config, struct error *err);
+void server_close_updates(struct server *s);
+void server_free_updates(struct server *s);
 
 void server_reload(struct server *s);
 

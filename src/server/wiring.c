@@ -19,7 +19,6 @@
 #include "server/auth/first_user.h"
 #include "server/common/running_file.h"
 #include "server/connections.h"
-#include "server/download/agent_files.h"
 #include "server/feed/sampling.h"
 #include "server/fleet/host_settings.h"
 #include "server/fleet/own_containers.h"
@@ -39,7 +38,6 @@
 #include "server/store/store.h"
 #include "server/tls/tls_keeper.h"
 #include "server/view/settings_json.h"
-#include "server/web/files.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -443,28 +441,6 @@ static void close_shells(struct server *s)
 
 /* REST, and the port that everything is served on */
 
-static int open_web(struct server *s, const struct config *config, struct error *err)
-{
-    return config->web_dir ? web_files_load(&s->web, config->web_dir, err) : 0;
-}
-
-static void free_web(struct server *s)
-{
-    web_files_free(s->web);
-}
-
-/* The agents that new hosts download */
-
-static int open_agent_files(struct server *s, const struct config *config, struct error *err)
-{
-    return agent_files_open(&s->agent_files, config->agent_dir, err);
-}
-
-static void free_agent_files(struct server *s)
-{
-    agent_files_close(s->agent_files);
-}
-
 static int open_api(struct server *s, const struct config *config, struct error *err)
 {
     (void)err;
@@ -479,6 +455,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .feed = s->feed,
         .stats_channels = s->stats_channels,
         .shells = s->shells,
+        .updates = s->updates,
         .log_sources = s->log_sources,
         .log_endpoint = s->log_endpoint,
         .health = s->health,
@@ -576,25 +553,26 @@ static void close_service(struct server *s)
 }
 
 const struct server_part server_parts[] = {
-    {"queues",         open_queues,         NULL,                NULL,                 free_queues        },
-    {"store",          open_store,          NULL,                NULL,                 free_store         },
-    {"fleet",          open_fleet,          NULL,                NULL,                 free_fleet         },
-    {"history",        open_history,        NULL,                NULL,                 free_history       },
-    {"stats",          open_stats,          NULL,                NULL,                 free_stats         },
-    {"tls",            open_tls,            NULL,                NULL,                 free_tls           },
-    {"auth",           open_auth,           NULL,                NULL,                 free_auth          },
-    {"maintenance",    open_maintenance,    NULL,                close_maintenance,    free_maintenance   },
-    {"backups",        open_backups,        NULL,                close_backups,        free_backups       },
-    {"sessions",       open_sessions,       NULL,                close_sessions,       NULL               },
-    {"feed",           open_feed,           stop_feed,           close_feed,           NULL               },
-    {"stats-channels", open_stats_channels, stop_stats_channels, close_stats_channels, NULL               },
-    {"logs",           open_logs,           stop_logs,           close_logs,           free_logs          },
-    {"shells",         open_shells,         stop_shells,         close_shells,         NULL               },
-    {"checker",        server_open_checker, NULL,                server_close_checker, server_free_checker},
-    {"web",            open_web,            NULL,                NULL,                 free_web           },
-    {"agent-files",    open_agent_files,    NULL,                NULL,                 free_agent_files   },
-    {"api",            open_api,            NULL,                NULL,                 free_api           },
-    {"http",           open_http,           NULL,                close_http,           NULL               },
-    {"service",        open_service,        NULL,                close_service,        NULL               },
+    {"queues",         open_queues,             NULL,                NULL,                 free_queues            },
+    {"store",          open_store,              NULL,                NULL,                 free_store             },
+    {"fleet",          open_fleet,              NULL,                NULL,                 free_fleet             },
+    {"history",        open_history,            NULL,                NULL,                 free_history           },
+    {"stats",          open_stats,              NULL,                NULL,                 free_stats             },
+    {"tls",            open_tls,                NULL,                NULL,                 free_tls               },
+    {"auth",           open_auth,               NULL,                NULL,                 free_auth              },
+    {"maintenance",    open_maintenance,        NULL,                close_maintenance,    free_maintenance       },
+    {"backups",        open_backups,            NULL,                close_backups,        free_backups           },
+    {"sessions",       open_sessions,           NULL,                close_sessions,       NULL                   },
+    {"feed",           open_feed,               stop_feed,           close_feed,           NULL                   },
+    {"stats-channels", open_stats_channels,     stop_stats_channels, close_stats_channels, NULL                   },
+    {"logs",           open_logs,               stop_logs,           close_logs,           free_logs              },
+    {"shells",         open_shells,             stop_shells,         close_shells,         NULL                   },
+    {"checker",        server_open_checker,     NULL,                server_close_checker, server_free_checker    },
+    {"updates",        server_open_updates,     NULL,                server_close_updates, server_free_updates    },
+    {"web",            server_open_web,         NULL,                NULL,                 server_free_web        },
+    {"agent-files",    server_open_agent_files, NULL,                NULL,                 server_free_agent_files},
+    {"api",            open_api,                NULL,                NULL,                 free_api               },
+    {"http",           open_http,               NULL,                close_http,           NULL                   },
+    {"service",        open_service,            NULL,                close_service,        NULL                   },
 };
 const size_t n_server_parts = ARRAY_LEN(server_parts);

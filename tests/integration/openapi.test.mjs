@@ -8,6 +8,8 @@ import WebSocket from 'ws';
 import { cleanups } from './lib/cleanup.mjs';
 import { Agent, Client, Server } from './lib/dockmon.mjs';
 import { IMAGE, OwnEngine } from './lib/engine.mjs';
+import { containerElement } from './lib/hand-agent.mjs';
+import { JournalAgent, previewOf } from './lib/journal-agent.mjs';
 import { OpenApi } from './lib/openapi.mjs';
 import { eventually } from './lib/wait.mjs';
 
@@ -407,6 +409,30 @@ test('registries and the questions to them answer as described', async () => {
   const check = await api.call(clients.operator, 'checkUpdate', { values: at() });
   assert.equal(check.status, 'local_image');
   await api.call(clients.admin, 'deleteRegistryCredentials', { values: { registry: row.id } });
+});
+
+test('updates answer as described', async () => {
+  const hand = new JournalAgent(server);
+  hand.containers = [containerElement({ name: 'web' })];
+  hand.results.update_preview = previewOf(hand.containers[0]);
+  await hand.connect(await server.token());
+  await clients.viewer.container(hand.containers[0].Id);
+  const web = { host: hand.hostId, container: 'web' };
+  const order = () => eventually(() => hand.commands.findLast((m) => m.command === 'update_container'), { what: 'the update' });
+
+  for (const id of ['previewUpdate', 'executeUpdate', 'rollbackUpdate', 'cancelUpdate']) await api.call(clients.viewer, id, { values: web, status: 403 });
+  await api.call(clients.operator, 'previewUpdate', { values: web });
+  await api.call(clients.operator, 'executeUpdate', { values: web, query: 'wait=false', status: 202 });
+  hand.journal(hand.record(await order()));
+  await api.call(clients.operator, 'cancelUpdate', { values: web, status: 202 });
+  hand.journal(hand.record(await order(), { state: 'kept' }));
+  await eventually(async () => (await api.call(clients.viewer, 'listUpdates')).updates[0]?.state === 'kept', { what: 'the record' });
+  await api.call(clients.operator, 'rollbackUpdate', { values: web, query: 'wait=false', status: 202 });
+  await api.call(clients.viewer, 'getUpdate', { values: { update: (await order()).payload.update_id } });
+  await api.call(clients.viewer, 'listPastUpdates', { query: `host_id=${hand.hostId}&container_name=web&limit=1` });
+  await hand.close(); // the other tests have one host
+  await eventually(async () => (await clients.admin.get('/api/hosts')).find((h) => h.id === hand.hostId).status === 'offline', { what: 'the end of the agent' });
+  await clients.admin.delete(`/api/hosts/${hand.hostId}`);
 });
 
 test('the limits of bodies agree with the file', async () => {

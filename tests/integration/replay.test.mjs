@@ -102,6 +102,9 @@ test("today's agent", async () => {
   await checkEvents(agent);
   const updates = await client.get(`/api/events?host_id=${agent.hostId}&event_type=update_completed`);
   assert.equal(updates.events.length, agent.rows.filter((r) => r.message.command === 'update_complete').length);
+  const { updates: records } = await client.get(`/api/updates/history?host_id=${agent.hostId}`);
+  assert.deepEqual(records.map((u) => [u.container_name, u.new_image, u.state, u.dependents.map((d) => d.name).join()]).sort(),
+    [['web', '127.0.0.1:5000/lab/web:1.26', 'done', 'dep'], ['web', '127.0.0.1:5000/lab/web:1.27', 'done', '']]);
   await checkHistory(agent, rows.find((c) => c.state === 'running').name);
   await eventually(() => messages.some((m) => m.type === 'containers_update' && m.data.containers.some((c) => c.host_id === agent.hostId)));
   await eventually(() => messages.some((m) => m.type === 'new_event' && m.event.host_id === agent.hostId));

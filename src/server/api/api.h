@@ -35,6 +35,7 @@
 #include "server/stats/stats.h"
 #include "server/store/store.h"
 #include "server/tls/tls_keeper.h"
+#include "server/updates/updates.h"
 #include "server/web/files.h"
 
 struct api;
@@ -50,6 +51,7 @@ struct api_options {
     struct feed *feed;
     struct stats_channels *stats_channels;
     struct shells *shells;
+    struct updates *updates;
     struct log_sources *log_sources;
     struct log_endpoint *log_endpoint;
     struct health *health;

@@ -9,6 +9,17 @@
 /* health.c */
 void health_get(struct api_call *call);
 
+/* updates.c */
+void updates_get(struct api_call *call);
+void updates_history_get(struct api_call *call);
+void update_get(struct api_call *call);
+
+/* update_run.c */
+void container_update_preview(struct api_call *call);
+void container_execute_update(struct api_call *call);
+void container_update_rollback(struct api_call *call);
+void container_update_cancel(struct api_call *call);
+
 /* downloads.c */
 void install_get(struct api_call *call);
 void agent_program_get(struct api_call *call);

@@ -136,6 +136,36 @@ static void on_log_data(struct session *se, const json_t *payload, size_t size _
     notify_stream(se, "log_data", payload);
 }
 
+/* The updates of containers belong to server/updates/; a flood of them is dropped. */
+static void notify_update(struct session *se, const char *name, const json_t *payload)
+{
+    if (!session_may_report_update(se) || !session_host(se))
+        return;
+    listeners_emit(&se->owner->listeners, struct sessions_listener, on_update, se->agent_id, name,
+                   payload);
+}
+
+static void on_update_progress(struct session *se, const json_t *payload, size_t size)
+{
+    session_on_update_progress(se, payload, size);
+    notify_update(se, "update_progress", payload);
+}
+
+static void on_update_layers(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    notify_update(se, "update_layer_progress", payload);
+}
+
+static void on_update_complete(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    notify_update(se, "update_complete", payload);
+}
+
+static void on_update_journal(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    notify_update(se, "update_journal", payload);
+}
+
 static const struct event_type {
     const char *name;
     void (*handle)(struct session *se, const json_t *payload, size_t size);
@@ -145,10 +175,11 @@ static const struct event_type {
     {"inventory_snapshot",    session_on_snapshot           },
     {"inventory_delta",       session_on_delta              },
     {"engine_state",          session_on_engine_state       },
-    {"update_progress",       session_on_update_progress    },
+    {"update_progress",       on_update_progress            },
+    {"update_journal",        on_update_journal             },
     {"selfupdate_progress",   session_on_selfupdate_progress},
-    {"update_layer_progress", on_other_event                },
-    {"update_complete",       on_other_event                },
+    {"update_layer_progress", on_update_layers              },
+    {"update_complete",       on_update_complete            },
     {"health_check_result",   on_other_event                },
     {"deploy_progress",       on_other_event                },
     {"deploy_complete",       on_other_event                },

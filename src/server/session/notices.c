@@ -10,22 +10,33 @@
 #include "base/time.h"
 #include "proto/json_text.h"
 #include "proto/notice.h"
+#include "proto/operation.h"
 
-#define MAX_TITLE    200 /* bytes of an agent's text in a title */
-#define ROWS_BURST   30  /* rows of an agent's reports in the event log */
-#define ROWS_PER_S   0.5
-#define STEPS_BURST  100 /* steps of progress that are sent to clients */
-#define STEPS_PER_S  20
-#define EVENTS_BURST 10000 /* container events: a busy host that was away for hours */
-#define EVENTS_PER_S 100
-#define UPDATE       "container_update_progress"
-#define SELF_UPDATE  "agent_update_progress"
+#define MAX_TITLE     200 /* bytes of an agent's text in a title */
+#define ROWS_BURST    30  /* rows of an agent's reports in the event log */
+#define ROWS_PER_S    0.5
+#define STEPS_BURST   100 /* steps of progress that are sent to clients */
+#define STEPS_PER_S   20
+#define EVENTS_BURST  10000 /* container events: a busy host that was away for hours */
+#define EVENTS_PER_S  100
+#define UPDATES_BURST 1000 /* all journals of a host when its session starts */
+#define UPDATES_PER_S 50
+#define UPDATE        "container_update_progress"
+#define SELF_UPDATE   "agent_update_progress"
 
 bool session_may_report_event(struct session *se)
 {
     if (bucket_take(&se->notices.events, EVENTS_BURST, EVENTS_PER_S, time_monotonic_ms()))
         return true;
     session_complain(se, "container events dropped: there are more than 100 per second", NULL);
+    return false;
+}
+
+bool session_may_report_update(struct session *se)
+{
+    if (bucket_take(&se->notices.updates, UPDATES_BURST, UPDATES_PER_S, time_monotonic_ms()))
+        return true;
+    session_complain(se, "reports of updates dropped: there are more than 50 per second", NULL);
     return false;
 }
 
@@ -192,7 +203,9 @@ static void on_progress(struct session *se, const json_t *payload, const char *t
     data = make_progress_json(h, &m);
     notify_progress(se, type, data);
     json_decref(data);
-    if (is_end(&m, &is_success))
+    /* Of agents with journals the record of the update is the event. */
+    if (is_end(&m, &is_success) &&
+        (str_eq(type, SELF_UPDATE) || !fleet_host_can(h, UPDATES_CAPABILITY)))
         store_end(se, h, &m, str_eq(type, SELF_UPDATE), is_success);
 }
 

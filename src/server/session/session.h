@@ -59,6 +59,11 @@ struct sessions_listener {
                       const char *agent_id,
                       const char *name,
                       const json_t *payload);
+    /* An event about an update of a container: "update_journal", "update_progress" ... */
+    void (*on_update)(struct sessions_listener *l,
+                      const char *agent_id,
+                      const char *name,
+                      const json_t *payload);
     /* Some of the agent's tokens may be invalid now: sessions_find_token(). */
     void (*on_tokens)(struct sessions_listener *l, const char *agent_id);
     /* The session has ended or was replaced by another one of the same agent. */

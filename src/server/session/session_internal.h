@@ -41,7 +41,7 @@ struct complaint {
 
 /* Rate limits of an agent's reports, so that it floods neither the store nor clients. */
 struct notices {
-    struct bucket events, rows, steps;
+    struct bucket events, rows, steps, updates;
     unsigned n_suppressed; /* rows left out since the last stored one */
 };
 
@@ -196,7 +196,8 @@ void session_complain(struct session *se, const char *what, const char *word);
 void session_receive(struct session *se, const char *data, size_t size, bool is_binary);
 
 /* notices.c: handles unrequested reports of an agent; invalid messages are logged. */
-bool session_may_report_event(struct session *se); /* false: too many events; that is logged */
+bool session_may_report_event(struct session *se);  /* false: too many events; that is logged */
+bool session_may_report_update(struct session *se); /* false: too many; that is logged */
 void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_error(struct session *se, const json_t *message, size_t size);

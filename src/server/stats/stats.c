@@ -312,7 +312,7 @@ static bool is_mark(const struct event *e)
     static const char *const types[] = {
         "created", "started",  "restarted",        "died",          "stopped",
         "oom",     "paused",   "unpaused",         "renamed",       "deleted",
-        "updated", "deployed", "update_completed", "update_failed",
+        "updated", "deployed", "update_completed", "update_failed", "update_rolled_back",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {

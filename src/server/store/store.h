@@ -13,6 +13,7 @@
  *   user_networks.h       networks of past logins       container_lists.h last known containers
  *   user_preferences.h    settings of the web UI   image_checks.h    answers of registries
  *   registries.h          registries and credentials
+ *   updates.h             updates of containers
  *
  * foreign_file.h reads databases of other programs.
  *

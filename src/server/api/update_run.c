@@ -1,0 +1,360 @@
+/*
+ * Updates of one container: preview, execution, rollback, cancel. Only agents with the capability
+ * `updates` have previews and rollbacks; agents of DockMon can be asked for an update.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "proto/json_text.h"
+#include "server/api/agent_call.h"
+#include "server/api/handlers.h"
+#include "server/updates/update_events.h"
+
+#include <errno.h>
+
+#define MAX_REF      512
+#define MAX_PLATFORM 64
+#define ASK_MS       30000
+#define PREVIEW_MS   (UINT64_C(10) * 60 * 1000) /* the new image is pulled */
+#define WAIT_MS      (UINT64_C(10) * 60 * 1000)
+#define STOP_S       30  /* of DockMon's server */
+#define HEALTH_S     120 /* of DockMon's server */
+
+/* A call that waits for the end of an update. */
+struct waiting {
+    struct api_call *call;
+    struct update_waiter waiter;
+    struct loop_timer timer;
+    char *update_id;
+    bool is_rollback; /* until the state is not `kept` any more */
+};
+
+static void waiting_free(struct waiting *w)
+{
+    loop_timer_stop(&w->timer);
+    list_unlink(&w->waiter.link);
+    free(w->update_id);
+    free(w);
+}
+
+/* The members of DockMon's answer, and ours beside them. */
+static json_t *make_result(const struct update *up)
+{
+    enum update_state state = update_state_find(up->record.state);
+    bool is_success = state == UPDATE_KEPT || state == UPDATE_DONE;
+    const char *why = update_record_text(&up->record);
+    json_t *o = update_json(up, NULL);
+
+    json_text_set(o, "status", json_text_str(is_success ? "success" : "failed"));
+    json_text_set(o, "message",
+                  json_text_str(is_success ? "Container updated successfully"
+                                : why      ? why
+                                           : "The update was not completed"));
+    (void)json_object_del(o, "host_name");
+    return o;
+}
+
+static void on_end(struct update_waiter *waiter, const struct update *up)
+{
+    struct waiting *w = CONTAINER_OF(waiter, struct waiting, waiter);
+    struct api_call *call = w->call;
+    struct updates *updates = call->api->o.updates;
+
+    if (up && w->is_rollback && str_eq(up->record.state, update_state_name(UPDATE_KEPT))) {
+        updates_wait(updates, up->host_id, up->record.update_id, waiter); /* it has not begun yet */
+        return;
+    }
+    if (!up) {
+        api_fail(call, -ENOTCONN, "The outcome of update %s is not known yet", w->update_id);
+    } else if (w->is_rollback) {
+        bool is_back = str_eq(up->record.state, update_state_name(UPDATE_ROLLED_BACK));
+
+        api_reply(call, 200,
+                  json_pack("{s:o, s:s, s:o}", "status",
+                            json_text_str(is_back ? "success" : "failed"), "update_id",
+                            up->record.update_id, "message",
+                            json_text_str(is_back ? NULL : update_record_text(&up->record))));
+    } else {
+        api_reply(call, 200, make_result(up));
+    }
+    waiting_free(w);
+}
+
+static void on_timeout(struct loop_timer *t)
+{
+    struct waiting *w = CONTAINER_OF(t, struct waiting, timer);
+
+    api_fail(w->call, -ETIMEDOUT, "Update %s is still in progress: see GET /api/updates/%s",
+             w->update_id, w->update_id);
+    waiting_free(w);
+}
+
+/* Answers with 202, or waits for the end. */
+static void answer_started(struct api_call *call,
+                           const struct fleet_host *h,
+                           const char *update_id,
+                           const char *status)
+{
+    bool is_rollback = str_eq(status, "rollback_started");
+    bool wants_end = true;
+    struct waiting *w;
+
+    (void)api_query_bool(call, "wait", true, &wants_end, NULL); /* read_request() has checked it */
+    if (!h || !wants_end) {
+        api_reply(call, 202,
+                  json_pack("{s:o, s:s}", "status", json_text_str(status), "update_id", update_id));
+        return;
+    }
+    w = xcalloc(1, sizeof(*w));
+    w->call = call;
+    w->update_id = xstrdup(update_id);
+    w->is_rollback = is_rollback;
+    w->waiter.done = on_end;
+    updates_wait(call->api->o.updates, h->row.id, update_id, &w->waiter);
+    loop_timer_start(call->api->o.loop, &w->timer, WAIT_MS, on_timeout);
+}
+
+/* --- common --- */
+
+/* Finds a container that the model knows. False after the call was answered. */
+static bool find_container(struct api_call *call, struct api_target *ret)
+{
+    if (!api_target_find(call, ret))
+        return false;
+    call->target = api_target_text(ret);
+    if (ret->container)
+        return true;
+    api_fail_container(call, ret->host, -ENOENT);
+    return false;
+}
+
+static bool check_capability(struct api_call *call, const struct fleet_host *h)
+{
+    if (fleet_host_can(h, UPDATES_CAPABILITY))
+        return true;
+    api_fail_code(call, CODE_UNKNOWN_OPERATION,
+                  "The agent of host %s is too old for this: it has no previews and no rollbacks. "
+                  "Update the agent",
+                  h->row.name);
+    return false;
+}
+
+static int read_text(
+    const json_t *body, const char *name, size_t max, char **ret, struct error *err)
+{
+    const char *text = NULL;
+    int r;
+
+    if (!json_object_get(body, name) || json_is_null(json_object_get(body, name)))
+        return 0;
+    r = api_body_string(body, name, max, &text, err);
+    if (r == 0)
+        *ret = xstrdup(text);
+    return r;
+}
+
+/* The members of the body that agents check themselves are passed to them as they are. */
+static int read_args(struct api_call *call, struct update_args *ret, struct error *err)
+{
+    static const char *const passed[] = {"platform",       "has_consent", "stop_timeout",
+                                         "health_timeout", "fingerprint", "keep_s",
+                                         "stays_up_s",     "ignore_lock"};
+    json_auto_t *payload = json_pack("{s:s, s:i, s:i}", "container_id", "x", "stop_timeout", STOP_S,
+                                     "health_timeout", HEALTH_S);
+    _cleanup_free_ char *image = NULL;
+    const json_t *body = NULL;
+    int r;
+
+    r = api_body(call, &body, err);
+    if (r == 0)
+        r = read_text(body, "image", MAX_REF, &image, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
+        if (json_object_get(body, passed[i]))
+            (void)json_object_set(payload, passed[i], json_object_get(body, passed[i]));
+    }
+    json_text_set(payload, "new_image", json_text_str(image));
+    r = update_args_decode(OPERATION_UPDATE_CONTAINER, payload, ret, err);
+    if (r < 0)
+        return error_wrap(err, -EDOM, "the body is invalid");
+    free(TAKE_PTR(ret->container_id));
+    return 0;
+}
+
+/* Reads body and query. False after the call was answered. */
+static bool read_request(struct api_call *call, struct update_args *ret)
+{
+    struct error err = ERROR_INIT;
+    bool wants_end;
+
+    if (api_query_bool(call, "wait", true, &wants_end, &err) == 0 &&
+        read_args(call, ret, &err) == 0)
+        return true;
+    api_fail_error(call, &err);
+    return false;
+}
+
+/* --- preview --- */
+
+static void on_preview(void *owner, const struct command_result *r)
+{
+    struct api_call *call = owner;
+    struct update_preview p = {0};
+    struct error err = ERROR_INIT;
+
+    if (r->code < 0) {
+        api_fail_command(call, r);
+        return;
+    }
+    if (update_preview_decode(r->result, &p, &err) < 0) {
+        api_fail(call, -EPROTO, "The agent's reply is no preview: %s", err.msg);
+        return;
+    }
+    api_reply(call, 200, update_preview_encode(&p));
+    update_preview_done(&p);
+}
+
+void container_update_preview(struct api_call *call)
+{
+    struct update_args args = UPDATE_ARGS_INIT;
+    struct api_target target;
+
+    if (!read_request(call, &args))
+        return;
+    if (!find_container(call, &target) || !check_capability(call, target.host)) {
+        update_args_done(&args);
+        return;
+    }
+    args.container_id = xstrdup(target.container->id);
+    api_agent_ask(call, target.host,
+                  &(struct api_operation){
+                      .operation = OPERATION_UPDATE_PREVIEW,
+                      .payload = update_args_encode(OPERATION_UPDATE_PREVIEW, &args),
+                      .timeout_ms = PREVIEW_MS,
+                      .done = on_preview,
+                      .owner = call,
+                  });
+    update_args_done(&args);
+}
+
+/* --- execution --- */
+
+static void on_started(void *owner, const char *update_id, const struct command_result *r)
+{
+    struct api_call *call = owner;
+
+    if (r->code < 0) {
+        api_fail_command(call, r);
+        return;
+    }
+    answer_started(call, fleet_find_host(call->api->o.fleet, api_param(call, 0)), update_id,
+                   "update_started");
+}
+
+void container_execute_update(struct api_call *call)
+{
+    struct update_args args = UPDATE_ARGS_INIT;
+    struct error err = ERROR_INIT;
+    struct api_target target;
+
+    if (!read_request(call, &args))
+        return;
+    if (!find_container(call, &target)) {
+        update_args_done(&args);
+        return;
+    }
+    if (updates_ask(call->api->o.updates,
+                    &(struct updates_start){.host = target.host,
+                                            .container = target.container,
+                                            .args = &args,
+                                            .triggered_by = call->who.name,
+                                            .done = on_started,
+                                            .owner = call},
+                    &err) < 0)
+        api_fail_error(call, &err);
+    update_args_done(&args);
+}
+
+/* --- rollback and cancel --- */
+
+struct ending {
+    struct api_call *call;
+    const char *status;
+    char *update_id;
+};
+
+static void on_ending(void *owner, const struct command_result *r)
+{
+    struct ending *e = owner;
+    struct api_call *call = e->call;
+
+    if (r->code < 0) {
+        api_fail_command(call, r);
+    } else if (str_eq(e->status, "cancelling")) {
+        answer_started(call, NULL, e->update_id, e->status);
+    } else {
+        answer_started(call, fleet_find_host(call->api->o.fleet, api_param(call, 0)), e->update_id,
+                       e->status);
+    }
+    free(e->update_id);
+    free(e);
+}
+
+static void end_update(struct api_call *call,
+                       const struct fleet_host *h,
+                       const struct update *up,
+                       enum operation_id operation)
+{
+    struct ending *e = xcalloc(1, sizeof(*e));
+
+    e->call = call;
+    e->status = operation == OPERATION_UPDATE_CANCEL ? "cancelling" : "rollback_started";
+    e->update_id = xstrdup(up->record.update_id);
+    api_agent_ask(call, h,
+                  &(struct api_operation){
+                      .operation = operation,
+                      .payload = json_pack("{s:s}", "update_id", up->record.update_id),
+                      .timeout_ms = ASK_MS,
+                      .done = on_ending,
+                      .owner = e,
+                  });
+}
+
+void container_update_rollback(struct api_call *call)
+{
+    struct update_args args = UPDATE_ARGS_INIT; /* it has none */
+    const struct update *up;
+    struct api_target target;
+
+    if (!read_request(call, &args))
+        return;
+    update_args_done(&args);
+    if (!find_container(call, &target) || !check_capability(call, target.host))
+        return;
+    up = updates_find_kept(call->api->o.updates, target.host->row.id, target.container->id);
+    if (!up) {
+        api_fail_code(call, CODE_UPDATE_TOO_LATE,
+                      "Container %s cannot be rolled back: no container from before an update is "
+                      "kept",
+                      target.container->name);
+        return;
+    }
+    end_update(call, target.host, up, OPERATION_UPDATE_ROLLBACK);
+}
+
+void container_update_cancel(struct api_call *call)
+{
+    const struct update *up;
+    struct api_target target;
+
+    if (!find_container(call, &target) || !check_capability(call, target.host))
+        return;
+    up = updates_find_active(call->api->o.updates, target.host->row.id, target.container->id);
+    if (!up) {
+        api_fail_code(call, CODE_NO_SUCH_UPDATE, "No update of container %s is in progress",
+                      target.container->name);
+        return;
+    }
+    end_update(call, target.host, up, OPERATION_UPDATE_CANCEL);
+}
