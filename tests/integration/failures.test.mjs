@@ -60,7 +60,7 @@ test('the text of the engine about a failed change is for its caller and the aud
     if (message.command === 'create_volume') this.send({ type: 'response', id: message.id, error: failure('volume').error });
     else HandAgent.prototype.onNamedCommand.call(this, message);
   };
-  await client.fetch('POST', `/api/hosts/${agent.hostId}/volumes`, { name: 'share' });
+  await client.fetch('POST', `/api/hosts/${agent.hostId}/volumes`, { body: { name: 'share' } });
   await client.post('/api/bulk', { action: 'start', containers: [{ host_id: agent.hostId, container_id: element.Id }] }, { status: 202 });
   const events = await eventually(async () => {
     const list = (await viewer.get('/api/events?limit=200')).events.filter((e) => / failed: /.test(e.message ?? ''));

@@ -79,12 +79,10 @@ static void on_change(struct updates_listener *l, const struct journal_record *r
 {
     struct update_feed *f = CONTAINER_OF(l, struct update_feed, listener);
 
-    if (f->o.sends_records) {
-        send_record(f, r);
-        return;
-    }
     send_progress(f, r);
-    if (r->state == UPDATE_KEPT || (r->state == UPDATE_DONE && r->expires_at == 0))
+    if (f->o.sends_records)
+        send_record(f, r);
+    else if (r->state == UPDATE_KEPT || (r->state == UPDATE_DONE && r->expires_at == 0))
         send_complete(f, r);
 }
 

@@ -13,6 +13,8 @@
 #include "proto/error_code.h"
 #include "proto/json_text.h"
 #include "proto/known_texts.h"
+#include "proto/operation.h"
+
 #include "server/fleet/host_settings.h"
 
 /*
@@ -85,8 +87,9 @@ static int send_success(struct session *se, const struct registration *r)
         .agent_id = r->agent.id,
         .host_id = r->host.id,
         .permanent_token = r->permanent_token,
-        .capabilities = json_pack("{s:b, s:b, s:b, s:b, s:b}", "inventory", 1, "event_replay", 1,
-                                  "samples", 1, "engine_state", 1, ERROR_CODES_CAPABILITY, 1),
+        .capabilities = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b}", "inventory", 1, "event_replay",
+                                  1, "samples", 1, "engine_state", 1, ERROR_CODES_CAPABILITY, 1,
+                                  UPDATES_CAPABILITY, 1),
         .events_since = r->events_since,
     };
     int code;
