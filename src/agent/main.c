@@ -110,28 +110,9 @@ static void on_batch(struct collector_listener *l, const struct samples *batch)
     spool_put(CONTAINER_OF(l, struct agent, batches)->spool, batch);
 }
 
-static int open_agent(struct agent *agent, const struct config *config, struct error *err)
+/* Opens the parts that outlive sessions, and that cannot fail. */
+static void open_parts(struct agent *agent, const struct config *config)
 {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    int r;
-
-    r = loop_on_signals(agent->loop, signals, ARRAY_LEN(signals), on_signal, agent);
-    if (r < 0)
-        return error_set(err, r, "cannot catch signals: %s", error_text(r));
-    r = config_engine_trust(config, &agent->engine_trust, err);
-    if (r < 0)
-        return r;
-    r = engine_new(&agent->engine,
-                   &(struct engine_options){
-                       .loop = agent->loop,
-                       .address = config->docker_host,
-                       .trust = agent->engine_trust,
-                       .timeout_ms = config->engine_timeout_ms,
-                       .api_minor = config->api_minor,
-                   },
-                   err);
-    if (r < 0)
-        return r;
     agent->facts = facts_new();
     agent->events = events_new(agent->engine, agent->facts);
     if (config->spool_mb > 0) {
@@ -166,6 +147,31 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
     agent->batches.on_batch = on_batch;
     collector_add_listener(agent->collector, &agent->batches);
     collector_set_note(agent->collector, spool_note(agent->spool));
+}
+
+static int open_agent(struct agent *agent, const struct config *config, struct error *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    int r;
+
+    r = loop_on_signals(agent->loop, signals, ARRAY_LEN(signals), on_signal, agent);
+    if (r < 0)
+        return error_set(err, r, "cannot catch signals: %s", error_text(r));
+    r = config_engine_trust(config, &agent->engine_trust, err);
+    if (r < 0)
+        return r;
+    r = engine_new(&agent->engine,
+                   &(struct engine_options){
+                       .loop = agent->loop,
+                       .address = config->docker_host,
+                       .trust = agent->engine_trust,
+                       .timeout_ms = config->engine_timeout_ms,
+                       .api_minor = config->api_minor,
+                   },
+                   err);
+    if (r < 0)
+        return r;
+    open_parts(agent, config);
     r = link_new(&agent->link,
                  &(struct link_options){
                      .loop = agent->loop,

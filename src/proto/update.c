@@ -9,7 +9,7 @@
 
 #define MUST     (FIELD_REQUIRED | FIELD_NON_EMPTY)
 #define OMIT     FIELD_OMIT_EMPTY
-#define MAX_KEEP (366 * 86400)
+#define MAX_KEEP (INT64_C(366) * 86400)
 #define MAX_WAIT 86400
 #define MAX_REF  512
 #define MAX_TEXT 1024

@@ -355,26 +355,33 @@ static json_t *describe(const struct graph *g, const struct node *node)
     return o;
 }
 
+/* A node whose parents are all placed, or NOBODY; then *ret_waiting is one that has to wait. */
+static int find_ready(struct graph *g, int *ret_waiting)
+{
+    for (size_t i = 0; i < g->n; i++)
+        g->nodes[i].n_waits = 0;
+    for (size_t i = 0; i < g->n_edges; i++) {
+        if (is_open(g, &g->edges[i]))
+            g->nodes[g->edges[i].child].n_waits++;
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->nodes[i].need == NEED_NOTHING || g->nodes[i].is_placed)
+            continue;
+        if (g->nodes[i].n_waits == 0)
+            return (int)i;
+        *ret_waiting = (int)i;
+    }
+    return NOBODY;
+}
+
 /* Puts parents before their dependents; the root is the first, and is left out of *ret. */
 static int put_in_order(struct graph *g, int root, size_t n, json_t **ret, struct error *err)
 {
     json_auto_t *order = json_array();
 
     for (size_t placed = 0; placed < n + 1; placed++) {
-        int next = NOBODY, waiting = NOBODY;
+        int waiting = NOBODY, next = find_ready(g, &waiting);
 
-        for (size_t i = 0; i < g->n; i++)
-            g->nodes[i].n_waits = 0;
-        for (size_t i = 0; i < g->n_edges; i++) {
-            if (is_open(g, &g->edges[i]))
-                g->nodes[g->edges[i].child].n_waits++;
-        }
-        for (size_t i = 0; i < g->n && next == NOBODY; i++) {
-            if (g->nodes[i].need == NEED_NOTHING || g->nodes[i].is_placed)
-                continue;
-            waiting = (int)i;
-            next = g->nodes[i].n_waits == 0 ? (int)i : NOBODY;
-        }
         if (next == NOBODY)
             return refuse_cycle(g, waiting, err);
         g->nodes[next].is_placed = true;

@@ -36,9 +36,10 @@ static json_t *make_inspect(const struct look *l, const char *policy, const char
                   "Name", policy, "MaximumRetryCount", str_eq(policy, "on-failure") ? 2 : 0,
                   "Config");
     assert_non_null(v);
-    if (check)
+    if (check) {
         json_object_set_new(json_object_get(v, "Config"), "Healthcheck",
                             json_loads(check, 0, NULL));
+    }
     if (l->health) {
         json_object_set_new(json_object_get(v, "State"), "Health",
                             json_pack("{s:s, s:[{s:s}]}", "Status", l->health, "Log", "Output",

@@ -146,9 +146,10 @@ void journal_load(struct journal *j,
     size_t n = 0;
 
     if (!dir) {
-        if (errno != ENOENT)
+        if (errno != ENOENT) {
             log_error(LOG_FIELDS("path", j->path), "cannot read the records of updates: %s",
                       error_text(-errno));
+        }
         return;
     }
     while ((e = readdir(dir))) { // NOLINT(concurrency-mt-unsafe): one stream, one thread

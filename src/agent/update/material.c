@@ -38,15 +38,15 @@ struct material_call {
 
 /* A step: it fills the member, unless it is set, by a request or by a function. */
 struct step {
-    unsigned part;
     size_t member;
     /* Text of the path, to be freed; NULL: there is nothing to ask for. */
     char *(*make_path)(const struct material_call *c);
-    json_type type;
-    bool is_optional; /* a refusal of the engine leaves the member NULL */
-    unsigned max_api_minor;
     /* Instead of a request; the result is that of ask(). */
     int (*run)(struct material_call *c, struct error *err);
+    unsigned part;
+    json_type type;
+    unsigned max_api_minor;
+    bool is_optional; /* a refusal of the engine leaves the member NULL */
 };
 
 /* Results beside a negative errno. */
@@ -398,15 +398,15 @@ static int read_submounts(struct material_call *c, struct error *err)
 #define MEMBER(name) offsetof(struct material, name)
 
 static const struct step steps[] = {
-    {MATERIAL_CONTAINER, MEMBER(container),  make_container_path, JSON_OBJECT, false, 0,            NULL           },
-    {MATERIAL_CONTAINER, MEMBER(legacy),     make_legacy_path,    JSON_OBJECT, true,  LEGACY_MINOR, NULL           },
-    {MATERIAL_CONTAINER, MEMBER(old_image),  make_old_image_path, JSON_OBJECT, true,  0,            NULL           },
-    {MATERIAL_IMAGE,     MEMBER(new_image),  make_new_image_path, JSON_OBJECT, false, 0,            NULL           },
-    {MATERIAL_IMAGE,     MEMBER(probe),      NULL,                JSON_OBJECT, true,  0,            ask_probe      },
-    {MATERIAL_HOST,      MEMBER(info),       make_info_path,      JSON_OBJECT, false, 0,            NULL           },
-    {MATERIAL_HOST,      MEMBER(containers), NULL,                JSON_ARRAY,  false, 0,            list_containers},
-    {MATERIAL_HOST,      MEMBER(submounts),  NULL,                JSON_ARRAY,  true,  0,            read_submounts },
-    {MATERIAL_CHANGES,   MEMBER(changes),    make_changes_path,   JSON_ARRAY,  true,  0,            NULL           },
+    {MEMBER(container),  make_container_path, NULL,            MATERIAL_CONTAINER, JSON_OBJECT, 0,            false},
+    {MEMBER(legacy),     make_legacy_path,    NULL,            MATERIAL_CONTAINER, JSON_OBJECT, LEGACY_MINOR, true },
+    {MEMBER(old_image),  make_old_image_path, NULL,            MATERIAL_CONTAINER, JSON_OBJECT, 0,            true },
+    {MEMBER(new_image),  make_new_image_path, NULL,            MATERIAL_IMAGE,     JSON_OBJECT, 0,            false},
+    {MEMBER(probe),      NULL,                ask_probe,       MATERIAL_IMAGE,     JSON_OBJECT, 0,            true },
+    {MEMBER(info),       make_info_path,      NULL,            MATERIAL_HOST,      JSON_OBJECT, 0,            false},
+    {MEMBER(containers), NULL,                list_containers, MATERIAL_HOST,      JSON_ARRAY,  0,            false},
+    {MEMBER(submounts),  NULL,                read_submounts,  MATERIAL_HOST,      JSON_ARRAY,  0,            true },
+    {MEMBER(changes),    make_changes_path,   NULL,            MATERIAL_CHANGES,   JSON_ARRAY,  0,            true },
 };
 
 static json_t **get_member(const struct material_call *c, const struct step *step)

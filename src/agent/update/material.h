@@ -90,5 +90,5 @@ int material_start(struct material_call **ret,
                    struct material *s,
                    const struct material_options *o,
                    struct error *err) _nodiscard_;
-void material_cancel(struct material_call *call); /* NULL is fine */
+void material_cancel(struct material_call *c); /* NULL is fine */
 DEFINE_CLEANUP(struct material_call *, material_cancel);

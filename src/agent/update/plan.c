@@ -198,7 +198,7 @@ static int start(struct plan_work *w)
     w->name = json_text_get(s->container, "Name");
     if (w->name && *w->name == '/')
         w->name++;
-    if (!w->id || !str_is_hex(w->id, 64) || str_is_empty(w->name) ||
+    if (!w->id || !str_is_hex(w->id, 64) || !w->name || !*w->name ||
         !json_is_object(json_object_get(s->container, "Config")) ||
         !json_is_object(json_object_get(s->container, "HostConfig"))) {
         return error_code_set(w->err, CODE_ENGINE_ERROR,

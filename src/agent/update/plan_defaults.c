@@ -217,10 +217,11 @@ int plan_default_ulimits(struct plan_work *w,
 {
     json_t *kept = plan_default_subtract_ulimits(value, json_object_get(w->probe_host, f->name));
 
-    if (json_array_size(kept) > 0)
+    if (json_array_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 
@@ -269,10 +270,11 @@ int plan_default_security(struct plan_work *w,
         if (option && !is_derived_option(w, option))
             plan_array_add(kept, json_incref(item));
     }
-    if (json_array_size(kept) > 0)
+    if (json_array_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 

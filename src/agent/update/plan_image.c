@@ -33,10 +33,11 @@ int plan_image_value(struct plan_work *w,
 {
     const json_t *old = json_object_get(w->image, f->name);
 
-    if (!is_same(value, old))
+    if (!is_same(value, old)) {
         plan_copy(to, f->name, value);
-    else
+    } else {
         plan_follow(w, f->name, old, get_new(w, f->name));
+    }
     return 0;
 }
 
@@ -124,10 +125,11 @@ int plan_image_pair(struct plan_work *w, const struct plan_field *f, const json_
         is_inherited = false;
     if (is_inherited) {
         plan_follow(w, "Entrypoint", old_entrypoint, get_new(w, "Entrypoint"));
-        if (is_same(cmd, old_cmd))
+        if (is_same(cmd, old_cmd)) {
             plan_follow(w, "Cmd", old_cmd, get_new(w, "Cmd"));
-        else
+        } else {
             plan_copy(to, f->name, cmd);
+        }
         return 0;
     }
     chosen = choose_entrypoint(w, entrypoint, old_entrypoint);
@@ -153,15 +155,17 @@ int plan_image_healthcheck(struct plan_work *w,
     {
         if (plan_is_empty(member))
             continue;
-        if (!json_equal(member, json_object_get(old, key)))
+        if (!json_equal(member, json_object_get(old, key))) {
             plan_copy(kept, key, member);
-        else
+        } else {
             plan_follow(w, f->name, member, json_object_get(new, key));
+        }
     }
-    if (json_object_size(kept) > 0)
+    if (json_object_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 
@@ -185,12 +189,13 @@ int plan_image_labels(struct plan_work *w,
     {
         if (str_eq(key, PLAN_LABEL) || str_eq(key, COMPOSE_REPLACE))
             continue;
-        if (is_label_of_image(old, key, label))
+        if (is_label_of_image(old, key, label)) {
             plan_follow(w, key, label, json_object_get(new, key));
-        else if (str_eq(key, COMPOSE_IMAGE) && w->s->image_id)
+        } else if (str_eq(key, COMPOSE_IMAGE) && w->s->image_id) {
             json_text_set(kept, key, json_text_str(w->s->image_id));
-        else
+        } else {
             plan_copy(kept, key, label);
+        }
     }
     json_text_set(to, f->name, kept);
     return 0;
@@ -223,10 +228,11 @@ int plan_image_ports(struct plan_work *w,
         if (plan_ports_is_published(w, port))
             json_text_set(kept, port, json_object());
     }
-    if (json_object_size(kept) > 0)
+    if (json_object_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 
@@ -244,10 +250,11 @@ int plan_image_volumes(struct plan_work *w,
         if (!json_object_get(old, path))
             plan_copy(kept, path, member);
     }
-    if (json_object_size(kept) > 0)
+    if (json_object_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 

@@ -186,10 +186,11 @@ int plan_network_sysctls(struct plan_work *w,
         if (!can_move || !find_interface(key, &n))
             plan_copy(kept, key, item);
     }
-    if (json_object_size(kept) > 0)
+    if (json_object_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 
@@ -301,10 +302,11 @@ static const char *choose_mac(struct plan_work *w,
     const json_t *view = w->s->api_minor < API_NO_MAC ? w->s->container : w->s->legacy;
     const char *mac;
 
-    if (w->s->is_podman)
+    if (w->s->is_podman) {
         return w->s->has_consent && !plan_network_is_default(name)
                    ? json_text_get(network, "MacAddress")
                    : NULL;
+    }
     if (is_primary && view)
         return json_text_get(json_object_get(view, "Config"), "MacAddress");
     if (w->s->api_minor < API_ENDPOINTS)
@@ -375,10 +377,11 @@ static int make_endpoint(struct plan_work *w, const char *name, const json_t *ne
     mac = choose_mac(w, name, network, is_primary);
     if (str_is_empty(mac))
         return 0;
-    if (w->s->api_minor < API_ENDPOINTS)
+    if (w->s->api_minor < API_ENDPOINTS) {
         json_text_set(w->body, "MacAddress", json_text_str(mac)); /* of the primary one */
-    else
+    } else {
         json_text_set(to, "MacAddress", json_text_str(mac));
+    }
     return 0;
 }
 
@@ -408,11 +411,12 @@ int plan_network_finish(struct plan_work *w, json_t *connect)
         r = make_endpoint(w, name, network, endpoint);
         if (r < 0)
             return r;
-        if (w->s->api_minor < API_ENDPOINTS && !str_eq(name, find_primary(w)))
+        if (w->s->api_minor < API_ENDPOINTS && !str_eq(name, find_primary(w))) {
             connect_later(connect, name, endpoint);
-        else if (json_object_size(endpoint) > 0 || json_object_size(w->networks) > 1 ||
-                 !plan_network_is_default(name))
+        } else if (json_object_size(endpoint) > 0 || json_object_size(w->networks) > 1 ||
+                   !plan_network_is_default(name)) {
             json_text_set(endpoints, name, json_incref(endpoint));
+        }
     }
     if (json_object_size(endpoints) == 0)
         return 0;

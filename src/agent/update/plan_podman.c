@@ -75,9 +75,10 @@ bool plan_podman_is_own_env(const struct plan_source *s, const char *env)
 
     if (str_eq(env, "container=podman") || str_eq(env, "container=oci"))
         return true;
-    if (str_starts_with(env, "HOSTNAME="))
+    if (str_starts_with(env, "HOSTNAME=")) {
         return str_eq(env + strlen("HOSTNAME="), json_text_get(config, "Hostname")) ||
                str_eq(mode, "host");
+    }
     if (str_starts_with(env, "HOME=")) {
         return str_eq(env, "HOME=/root") || str_eq(env, "HOME=/") ||
                str_starts_with(env, "HOME=/home/") || has_env(s->started, env);
@@ -100,10 +101,11 @@ static int apply_annotations(struct plan_work *w,
         if (!plan_podman_is_own_annotation(key))
             plan_copy(kept, key, item);
     }
-    if (json_object_size(kept) > 0)
+    if (json_object_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 
@@ -137,10 +139,11 @@ static int apply_pids(struct plan_work *w,
 
     if (plan_is_empty(value) && plan_is_empty(of_probe))
         return 0;
-    if (plan_is_empty(value))
+    if (plan_is_empty(value)) {
         json_text_set(to, f->name, json_integer(0));
-    else if (!json_equal(value, of_probe))
+    } else if (!json_equal(value, of_probe)) {
         plan_copy(to, f->name, value);
+    }
     return 0;
 }
 
@@ -153,10 +156,11 @@ static int apply_ulimits(struct plan_work *w,
     const json_t *started = json_object_get(w->s->started, "HostConfig");
     json_t *kept = plan_default_subtract_ulimits(value, json_object_get(started, f->name));
 
-    if (json_array_size(kept) > 0)
+    if (json_array_size(kept) > 0) {
         json_text_set(to, f->name, kept);
-    else
+    } else {
         json_decref(kept);
+    }
     return 0;
 }
 

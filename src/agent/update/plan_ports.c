@@ -67,13 +67,15 @@ int plan_ports_bindings(struct plan_work *w,
                       STR_CUT(port, 32));
             continue;
         }
-        if (is_random(bindings))
+        if (is_random(bindings)) {
             plan_note(w, "port_random", "port %.*s gets another host port, because it is random",
                       STR_CUT(port, 32));
-        if (json_array_size(bindings) > 0)
+        }
+        if (json_array_size(bindings) > 0) {
             plan_copy(kept, port, bindings);
-        else
+        } else {
             json_text_set(kept, port, make_random_binding());
+        }
     }
     return 0;
 }

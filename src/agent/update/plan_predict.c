@@ -52,10 +52,11 @@ static void predict_pair(json_t *to, const json_t *create, const json_t *image)
 
     if (json_array_size(entrypoint) == 0 && json_array_size(cmd) == 0)
         cmd = json_object_get(image, "Cmd");
-    if (!entrypoint)
+    if (!entrypoint) {
         entrypoint = json_object_get(image, "Entrypoint");
-    else if (json_array_size(entrypoint) == 1 && plan_array_has(entrypoint, ""))
+    } else if (json_array_size(entrypoint) == 1 && plan_array_has(entrypoint, "")) {
         entrypoint = NULL;
+    }
     replace(to, "Cmd", cmd);
     replace(to, "Entrypoint", entrypoint);
 }

@@ -214,10 +214,11 @@ static json_t *simplify(const json_t *body, bool is_podman)
     if (json_object_get(copy, "Env"))
         json_text_set(copy, "Env", plan_set_of(json_object_get(copy, "Env")));
     drop_if(json_object_get(host, "RestartPolicy"), "Name", "no");
-    if (is_podman)
+    if (is_podman) {
         simplify_podman(copy);
-    else if (json_object_get(host, "Binds"))
+    } else if (json_object_get(host, "Binds")) {
         json_text_set(host, "Binds", plan_set_of(json_object_get(host, "Binds")));
+    }
     strip(copy, false);
     return copy;
 }

@@ -325,10 +325,11 @@ static void replace_binds(struct plan_work *w, bool *ret_is_unknown)
     for (size_t i = 0; i < json_array_size(binds);) {
         const char *bind = json_string_value(json_array_get(binds, i));
 
-        if (bind && replace_bind(w, bind, ret_is_unknown))
+        if (bind && replace_bind(w, bind, ret_is_unknown)) {
             (void)json_array_remove(binds, i);
-        else
+        } else {
             i++;
+        }
     }
 }
 

@@ -72,7 +72,7 @@ static void free_probe(struct probe *p)
     loop_timer_stop(&p->deliver);
     engine_call_cancel(p->call);
     while (!list_empty(&p->waits))
-        free_wait(CONTAINER_OF(p->waits.next, struct probe_wait, link));
+        free_wait(CONTAINER_OF(list_take_first(&p->waits), struct probe_wait, link));
     json_decref(p->json);
     free(p->message);
     free(p->key);
@@ -97,7 +97,7 @@ void probes_free(struct probes *p)
     engine_call_cancel(p->sweep);
     json_decref(p->left);
     while (!list_empty(&p->probes))
-        free_probe(CONTAINER_OF(p->probes.next, struct probe, link));
+        free_probe(CONTAINER_OF(list_take_first(&p->probes), struct probe, link));
     free(p);
 }
 
@@ -322,18 +322,25 @@ static struct probe *find_probe(struct probes *all, const char *key)
     return NULL;
 }
 
-/* Makes room for one more: drops the oldest that nobody waits for. */
-static void drop_oldest(struct probes *all)
+/* The oldest that nobody waits for; NULL: there is none. */
+static struct probe *find_unused(struct probes *all)
 {
-    struct list *next;
-
-    for (struct list *l = all->probes.next; l != &all->probes && all->n >= PROBES_MAX; l = next) {
+    for (struct list *l = all->probes.next; l != &all->probes; l = l->next) {
         struct probe *p = CONTAINER_OF(l, struct probe, link);
 
-        next = l->next;
         if (p->state == PROBE_KEPT && list_empty(&p->waits))
-            free_probe(p);
+            return p;
     }
+    return NULL;
+}
+
+/* Makes room for one more. */
+static void drop_oldest(struct probes *all)
+{
+    struct probe *p = all->n >= PROBES_MAX ? find_unused(all) : NULL;
+
+    if (p)
+        free_probe(p);
 }
 
 static struct probe *add_probe(struct probes *all,
@@ -368,19 +375,22 @@ void probes_ask(struct probe_wait **ret,
 {
     _cleanup_free_ char *key = xasprintf("%s\n%s", request->image_id,
                                          request->platform ? request->platform : "");
-    struct probe *p = find_probe(all, key);
+    struct probe *p = find_probe(all, key), *stale = NULL;
     struct probe_wait *w = xcalloc(1, sizeof(*w));
 
     sweep(all);
     w->done = done;
     w->owner = owner;
     if (p && p->state == PROBE_KEPT && list_empty(&p->waits) && !is_valid(p)) {
-        free_probe(p);
+        stale = p;
+        list_unlink(&stale->link); /* not found by add_probe() */
         p = NULL;
     }
     if (!p) {
         p = add_probe(all, TAKE_PTR(key), request->image, request->platform);
         create(p);
+        if (stale)
+            free_probe(stale);
     } else if (p->state == PROBE_KEPT) {
         deliver_later(p);
     }

@@ -41,7 +41,7 @@ struct probe_request {
 
 /* `done` is called once, never before probes_ask() returns; not after probe_wait_cancel(). */
 void probes_ask(struct probe_wait **ret,
-                struct probes *p,
+                struct probes *all,
                 const struct probe_request *request,
                 probe_fn done,
                 void *owner);

@@ -88,8 +88,13 @@ char *pull_encode_auth(const json_t *auth)
     text = json_text_write(o, NULL);
     ret = base64_encode(text, strlen(text));
     free_secret(text);
-    for (char *c = ret; *c; c++)
-        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+    for (char *c = ret; *c; c++) {
+        if (*c == '+') {
+            *c = '-';
+        } else if (*c == '/') {
+            *c = '_';
+        }
+    }
     return ret;
 }
 

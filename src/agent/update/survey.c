@@ -309,7 +309,7 @@ struct survey *survey_start(const struct survey_options *o)
     json_text_set(s->source, "containers", reduce_containers(o->containers));
     if (started)
         keep(s, "started", started);
-    ask_next(s);
+    ask_container(s, o->container, 0);
     return s;
 }
 

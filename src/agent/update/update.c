@@ -130,9 +130,10 @@ static void save_or_warn(struct update *u)
 {
     struct error err = ERROR_INIT;
 
-    if (save(u, &err) < 0)
+    if (save(u, &err) < 0) {
         log_error(LOG_FIELDS("update", u->r->id), "cannot store the record of an update: %s",
                   err.msg);
+    }
 }
 
 /* --- the end --- */
@@ -337,10 +338,11 @@ void update_proceed(struct update *u)
         enter(u, act->next);
     }
     assert(u->r->step == STEP_COMMIT || u->r->step == STEP_UNDONE);
-    if (u->r->step == STEP_COMMIT)
+    if (u->r->step == STEP_COMMIT) {
         commit(u);
-    else
+    } else {
         finish_undo(u);
+    }
 }
 
 /* --- after an interruption --- */

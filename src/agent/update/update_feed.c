@@ -80,10 +80,11 @@ static void on_change(struct updates_listener *l, const struct journal_record *r
     struct update_feed *f = CONTAINER_OF(l, struct update_feed, listener);
 
     send_progress(f, r);
-    if (f->o.sends_records)
+    if (f->o.sends_records) {
         send_record(f, r);
-    else if (r->state == UPDATE_KEPT || (r->state == UPDATE_DONE && r->expires_at == 0))
+    } else if (r->state == UPDATE_KEPT || (r->state == UPDATE_DONE && r->expires_at == 0)) {
         send_complete(f, r);
+    }
 }
 
 /* Both kinds of servers know this event. */

@@ -44,9 +44,13 @@ static struct entry *entry_of(struct list *l)
     return CONTAINER_OF(l, struct entry, link);
 }
 
-#define FOREACH_ENTRY(us, e)                                                           \
-    for (struct entry *e = entry_of((us)->entries.next); &(e)->link != &(us)->entries; \
-         (e) = entry_of((e)->link.next))
+/* The entry after `e`, the first one for NULL; NULL: there is none. */
+static struct entry *next_entry(const struct updates *us, const struct entry *e)
+{
+    struct list *l = e ? e->link.next : us->entries.next;
+
+    return l == &us->entries ? NULL : entry_of(l);
+}
 
 static const struct journal_record *record_of(const struct entry *e)
 {
@@ -84,7 +88,7 @@ void updates_free(struct updates *us)
     engine_call_cancel(us->call);
     us->watched = NULL;
     while (!list_empty(&us->entries))
-        free_entry(entry_of(us->entries.next));
+        free_entry(entry_of(list_take_first(&us->entries)));
     listeners_done(&us->listeners);
     journal_free(us->journal);
     free(us->path);
@@ -107,8 +111,7 @@ static size_t count_state(const struct updates *us, bool (*matches)(const struct
 {
     size_t n = 0;
 
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (matches(record_of(e)))
             n++;
     }
@@ -127,8 +130,7 @@ static bool is_at_work(const struct journal_record *r)
 
 static void start_waiting(struct updates *us)
 {
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (count_state(us, is_at_work) >= UPDATES_MAX_RUNNING)
             return;
         if (is_pending(record_of(e)) && !is_at_work(record_of(e)))
@@ -202,8 +204,7 @@ static struct entry *find_expired(struct updates *us)
     bool is_urgent = n_kept > UPDATES_MAX_KEPT || (n_kept > 0 && is_disk_full(us));
     int64_t now = time_utc_ms();
 
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         const struct journal_record *r = record_of(e);
 
         if (is_kept(r) && (is_urgent || r->expires_at <= now))
@@ -272,8 +273,7 @@ static struct entry *find_to_watch(struct updates *us)
 {
     struct entry *found = NULL;
 
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (is_on_probation(record_of(e)) && (!found || e->watched_ms < found->watched_ms))
             found = e;
     }
@@ -303,8 +303,7 @@ static void watch_next(struct updates *us)
 
 static bool is_expiring(const struct updates *us)
 {
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (update_is_expiring(e->update))
             return true;
     }
@@ -330,8 +329,7 @@ static void on_care(struct loop_timer *t)
 
 static struct entry *find(const struct updates *us, const char *id)
 {
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (str_eq(record_of(e)->id, id))
             return e;
     }
@@ -340,8 +338,7 @@ static struct entry *find(const struct updates *us, const char *id)
 
 const struct journal_record *updates_find_running(const struct updates *us, const char *container)
 {
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (is_pending(record_of(e)) && update_concerns(e->update, container))
             return record_of(e);
     }
@@ -352,8 +349,7 @@ void updates_each(const struct updates *us,
                   void (*fn)(void *owner, const struct journal_record *r),
                   void *owner)
 {
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         fn(owner, record_of(e));
     }
 }
@@ -480,8 +476,7 @@ static void on_found(void *owner, struct journal_record *r)
 void updates_start(struct updates *us)
 {
     journal_load(us->journal, on_found, us);
-    FOREACH_ENTRY(us, e)
-    {
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
         if (is_pending(record_of(e))) {
             log_info(LOG_FIELDS("update", record_of(e)->id, "container",
                                 record_of(e)->members[0].name, "step",

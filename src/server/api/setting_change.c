@@ -223,9 +223,10 @@ static void on_removal_done(void *job)
     struct setting_removal *m = job;
     struct fleet_host *h = fleet_find_host(m->api->o.fleet, m->host_id);
 
-    if (m->code < 0)
+    if (m->code < 0) {
         log_warn(LOG_FIELDS("host", m->host_id, "subject", m->subject),
                  "settings of a deleted container were not deleted: %s", m->err.msg);
+    }
     for (size_t kind = 0; h && m->code == 0 && kind < CONTAINER_SETTING_KINDS; kind++) {
         const struct container_setting_key key = get_removal_key(m, kind);
 

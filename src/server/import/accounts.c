@@ -61,9 +61,10 @@ static const char *find_obstacle(const struct foreign_row *row, const struct use
     if (foreign_row_i64(row, "approved", 1) == 0 || foreign_row_i64(row, "is_active", 1) == 0 ||
         foreign_row_is_set(row, "deleted_at"))
         return "not approved, or deleted, in DockMon";
-    if (!u->password_hash || !password_is_known_hash(u->password_hash))
+    if (!u->password_hash || !password_is_known_hash(u->password_hash)) {
         return "the password is stored neither as argon2id nor as bcrypt within limits: create the "
                "user";
+    }
     return NULL;
 }
 

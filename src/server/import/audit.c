@@ -65,10 +65,11 @@ static int add_entry(void *arg, const struct foreign_row *row, struct error *err
         return 0;
     }
     r = audit_has(im->to, &e, err);
-    if (r == 0)
+    if (r == 0) {
         r = audit_insert(im->to, &e, err);
-    else if (r > 0)
+    } else if (r > 0) {
         r = -EEXIST;
+    }
     return import_note(im, IMPORT_AUDIT, action, r, err);
 }
 

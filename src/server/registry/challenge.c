@@ -33,18 +33,21 @@ static const char *read_value(const char *p, char **ret)
     return p;
 }
 
+/* Takes the value if the parameter has this name, and none before it had; returns what is left. */
+static char *keep_value(char **ret, const char *wanted, const char *name, size_t size, char *value)
+{
+    if (!value || *ret || size != strlen(wanted) || strncasecmp(name, wanted, size) != 0)
+        return value;
+    *ret = value;
+    return NULL;
+}
+
 static void take_parameter(struct challenge *c, const char *name, size_t size, char *value)
 {
-    char **place = size == 5 && strncasecmp(name, "realm", size) == 0     ? &c->realm
-                   : size == 7 && strncasecmp(name, "service", size) == 0 ? &c->service
-                   : size == 5 && strncasecmp(name, "scope", size) == 0   ? &c->scope
-                                                                          : NULL;
-
-    if (!place || *place) {
-        free(value);
-        return;
-    }
-    *place = value;
+    value = keep_value(&c->realm, "realm", name, size, value);
+    value = keep_value(&c->service, "service", name, size, value);
+    value = keep_value(&c->scope, "scope", name, size, value);
+    free(value);
 }
 
 static void read_parameters(const char *p, struct challenge *c)
@@ -88,10 +91,10 @@ void challenge_parse(const char *lines, struct challenge *ret)
 
 void challenge_done(struct challenge *c)
 {
-    free(c->realm);
-    free(c->service);
-    free(c->scope);
-    *c = (struct challenge){0};
+    free(TAKE_PTR(c->realm));
+    free(TAKE_PTR(c->service));
+    free(TAKE_PTR(c->scope));
+    c->kind = CHALLENGE_NONE;
 }
 
 static bool is_token(const char *text)

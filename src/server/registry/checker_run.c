@@ -273,9 +273,10 @@ static void save_work(void *job)
     struct save *s = job;
     struct error err = ERROR_INIT;
 
-    if (image_checks_put(s->store, &s->row, &err) < 0)
+    if (image_checks_put(s->store, &s->row, &err) < 0) {
         log_warn(LOG_FIELDS("image", s->row.reference),
                  "an answer of a registry was not stored: %s", err.msg);
+    }
 }
 
 static void save_done(void *job)

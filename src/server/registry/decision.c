@@ -68,10 +68,10 @@ static bool has_digest(const struct decision_source *s, const char *repository, 
 /* An engine names an image whose tag has moved by its id, whole or short. */
 static bool is_id_of_image(const char *image, const char *image_id)
 {
-    size_t n = strlen(image);
+    size_t n = image ? strlen(image) : 0;
 
-    return n >= 12 && image_id && str_starts_with(image_id, "sha256:") && str_is_hex(image, n) &&
-           strncmp(image_id + strlen("sha256:"), image, n) == 0;
+    return image && n >= 12 && image_id && str_starts_with(image_id, "sha256:") &&
+           str_is_hex(image, n) && strncmp(image_id + strlen("sha256:"), image, n) == 0;
 }
 
 /* Decides what no registry is asked for. Returns false when the answer of the registry decides. */

@@ -102,10 +102,11 @@ static void test_table(void **state)
 
         decision_make(&s, &d);
         if (d.state != cases[i].state || d.needs_platforms != cases[i].needs_platforms ||
-            d.has_moved != cases[i].has_moved || decision_needs_answer(&s) != cases[i].is_asked)
+            d.has_moved != cases[i].has_moved || decision_needs_answer(&s) != cases[i].is_asked) {
             fail_msg("%s: %s (%s), %d, %d, %d", cases[i].what, decision_state_name(d.state),
                      d.reason ? d.reason : "", d.needs_platforms, d.has_moved,
                      decision_needs_answer(&s));
+        }
         if (d.state == DECISION_UNKNOWN)
             assert_non_null(d.reason);
         if (d.state == DECISION_UNKNOWN && cases[i].failure)

@@ -142,7 +142,7 @@ void manifest_digest(const char *text, size_t size, char ret[MANIFEST_DIGEST_SIZ
     unsigned char hash[crypto_hash_sha256_BYTES];
 
     (void)crypto_hash_sha256(hash, (const unsigned char *)text, size);
-    memcpy(ret, "sha256:", strlen("sha256:"));
+    str_copy(ret, MANIFEST_DIGEST_SIZE, "sha256:");
     (void)sodium_bin2hex(ret + strlen("sha256:"), MANIFEST_DIGEST_SIZE - strlen("sha256:"), hash,
                          sizeof(hash));
 }

@@ -213,6 +213,7 @@ static bool has_proxy(void)
                                         "ALL_PROXY"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never changed */
         if (!str_is_empty(getenv(names[i])))
             return true;
     }
@@ -274,6 +275,12 @@ char *transfer_escape(const char *text)
     return out;
 }
 
+static void make_lower(char *s)
+{
+    for (; *s; s++)
+        *s = (char)tolower((unsigned char)*s);
+}
+
 char *transfer_host(const char *url)
 {
     CURLU *u = curl_url();
@@ -282,8 +289,7 @@ char *transfer_host(const char *url)
     if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
         copy = xstrdup(host);
-        for (char *p = copy; *p; p++)
-            *p = (char)tolower((unsigned char)*p);
+        make_lower(copy);
     }
     curl_free(host);
     curl_url_cleanup(u);

@@ -80,7 +80,7 @@ static const char *find_newest(const struct version *own, const json_t *tags, si
 
     for (size_t i = 0; i < json_array_size(tags); i++) {
         const char *tag = json_string_value(json_array_get(tags, i));
-        struct version v;
+        struct version v = {0};
 
         if (!tag || !parse(tag, &v) || !is_comparable(own, &v) || compare(&v, &best) <= 0 ||
             memcmp(v.parts, own->parts, n_kept * sizeof(v.parts[0])) != 0)
@@ -95,11 +95,11 @@ json_t *version_newer(const char *tag, const json_t *tags)
 {
     static const char *const ranges[] = {"major", "minor", "patch"};
     json_t *o = json_object();
-    struct version own;
+    struct version own = {0};
 
     if (!tag || !parse(tag, &own))
         return o;
-    for (size_t kept = 0; kept < own.n; kept++) {
+    for (size_t kept = 0; kept < own.n && kept < ARRAY_LEN(ranges); kept++) {
         const char *found = find_newest(&own, tags, kept);
 
         if (found)
