@@ -51,7 +51,7 @@ test('a client gets the state first, then changes of hosts, containers and event
   const watcher = Watcher.as('operator');
   const initial = await watcher.next('initial_state');
   assert.deepEqual(watcher.messages[0], initial);
-  assert.deepEqual(Object.keys(initial.data).sort(), ['blackout', 'containers', 'hosts', 'settings']);
+  assert.deepEqual(Object.keys(initial.data).sort(), ['blackout', 'containers', 'hosts', 'settings', 'truncated']);
   await watcher.next('containers_update');
 
   const a = new HandAgent(server);

@@ -52,6 +52,10 @@ async function hand(name) {
           : {},
   });
   h.onNamedCommand = (m) => {
+    if (m.command === 'update_container') {
+      h.send({ type: 'response', id: m.id, timestamp: new Date().toISOString(), error: 'updates are not possible here' });
+      return;
+    }
     const payload = m.command === 'list_containers' ? h.containers : m.command.startsWith('list_') ? [] : { success: true };
     h.send({ type: 'response', id: m.id, timestamp: new Date().toISOString(), payload });
   };
@@ -235,6 +239,13 @@ const lists = {
     const other = await c.get(`/api/events?limit=1000&host_id=${hosts.beta.hostId}`);
     assert.deepEqual([...new Set(other.events.map((e) => e.container_name))], containersOf[scope].filter((name) => name.startsWith('beta')));
   },
+  'GET /api/updates': async (c, scope) => {
+    assert.deepEqual((await c.get('/api/updates')).updates.map((u) => u.container_name).sort(), containersOf[scope]);
+  },
+  'GET /api/updates/history': async (c, scope) => {
+    const names = (await c.get('/api/updates/history')).updates.map((u) => u.container_name);
+    assert.ok(names.every((name) => containersOf[scope].includes(name)), String(names));
+  },
   'GET /api/dashboard/summary': async (c, scope) => {
     const r = await c.get('/api/dashboard/summary');
     const [h, n] = [hostsOf[scope].length, containersOf[scope].length];
@@ -339,7 +350,10 @@ test('every route respects the scope', async (t) => {
   await admin.post('/api/updates/check-all');
   // Events of every container and of both hosts.
   for (const h of Object.values(hosts)) {
-    for (const id of [h.web, h.db]) await admin.post(`/api/hosts/${h.hostId}/containers/${id}/start`);
+    for (const id of [h.web, h.db]) {
+      await admin.post(`/api/hosts/${h.hostId}/containers/${id}/start`);
+      h.event('update_progress', { container_id: id.slice(0, 12), stage: 'pulling', message: 'Pulling image' });
+    }
     await admin.post(`/api/hosts/${h.hostId}/images/prune`);
   }
   await eventually(async () => (await admin.get('/api/events')).total_count >= 6);

@@ -179,6 +179,7 @@ static void store_work(void *job)
 {
     struct login *l = job;
 
+    secret_free(l->session_id); /* of an attempt that another login has overtaken */
     l->session_id = secret_new();
     l->code = db_tx(l->flow.store, store_login, l, &l->err);
 }
