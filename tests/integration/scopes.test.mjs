@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { Client, ROOT, Server, dockmon } from './lib/dockmon.mjs';
-import { HandAgent, containerElement } from './lib/hand-agent.mjs';
+import { containerElement } from './lib/hand-agent.mjs';
 import { HandRegistry, makeImage, serveImage } from './lib/registry.mjs';
+import { scopedHost } from './lib/scoped-host.mjs';
 import { Shell } from './lib/shell.mjs';
 import { closing, eventually } from './lib/wait.mjs';
 
@@ -23,46 +24,6 @@ const hosts = {};
 const PASSWORD = 'correct horse';
 const [old, next] = [makeImage(), makeImage({ version: '2.0.0' })];
 let server, admin, routes, seen, registry;
-
-function described(h, id) {
-  const c = [...h.containers, ...(h.fresh ?? [])].find((x) => x.Id.startsWith(id) || x.Names.includes(`/${id}`));
-  if (!c) throw new Error(`No such container: ${id}`);
-  return { Id: c.Id, Name: c.Names[0], Config: { Labels: c.Labels, Env: [] } };
-}
-
-// An agent with two containers for which every command succeeds.
-async function hand(name) {
-  const h = new HandAgent(server, {
-    hostname: name,
-    fields: {
-      capabilities: {
-        container_operations: true, shell_access: true, exec_command: true, image_operations: true, network_operations: true, volume_operations: true,
-      },
-    },
-  });
-  h.containers = ['web', 'db'].map((team) => containerElement({ name: `${name}-${team}`, labels: { team, 'dockmon.tag': `of-${name}-${team}` },
-    Image: `${registry.name}/web:latest`, RepoDigests: [`${registry.name}/web@${old.digest}`] }));
-  [h.web, h.db] = h.containers.map((c) => c.Id);
-  h.operations = new Proxy({}, {
-    get: (_, action) => (fields) =>
-      action === 'inspect'
-        ? { container: described(h, fields.container_id) }
-        : action === 'get_logs'
-          ? { logs: '' }
-          : {},
-  });
-  h.onNamedCommand = (m) => {
-    if (m.command === 'update_container') {
-      h.send({ type: 'response', id: m.id, timestamp: new Date().toISOString(), error: 'updates are not possible here' });
-      return;
-    }
-    const payload = m.command === 'list_containers' ? h.containers : m.command.startsWith('list_') ? [] : { success: true };
-    h.send({ type: 'response', id: m.id, timestamp: new Date().toISOString(), payload });
-  };
-  const reply = await h.connect(await server.token());
-  assert.equal(reply.type, 'auth_success', JSON.stringify(reply));
-  return h;
-}
 
 async function key(role, scope, by = admin) {
   const name = `${role}-${Math.random().toString(36).slice(2, 8)}`;
@@ -87,7 +48,7 @@ before(async () => {
   server = await Server.start();
   registry = await HandRegistry.start((q) => serveImage(next, q.url));
   admin = await server.client('admin');
-  for (const name of ['alpha', 'beta']) hosts[name] = await hand(name);
+  for (const name of ['alpha', 'beta']) hosts[name] = await scopedHost(server, registry, old, name);
   await eventually(async () => (await admin.get('/api/containers')).length === 4, { what: 'both hosts show their containers' });
 
   const source = await readFile(join(ROOT, 'src/server/api/routes.c'), 'utf8');
