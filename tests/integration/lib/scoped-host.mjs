@@ -1,4 +1,5 @@
 // A hand-made agent for tests of scopes.
+import assert from 'node:assert/strict';
 import { HandAgent, containerElement } from './hand-agent.mjs';
 
 function described(h, id) {
