@@ -40,8 +40,9 @@ struct command_result {
     const char *id; /* the correlation id, as in the log */
     /*
      * 0; -ENOTCONN: not connected, or disconnected meanwhile; -ETIMEDOUT; -ENOBUFS: too many
-     * commands wait; -ECONNREFUSED: the breaker of the agent is open; -EPROTO: invalid reply; -EACCES: refused by the agent's policy; -ENOSYS:
-     * unknown to that agent; -EREMOTEIO: the agent has reported an error.
+     * commands wait; -ECONNREFUSED: the breaker of the agent is open; -EPROTO: invalid reply;
+     * -EACCES: refused by the agent's policy; -ENOSYS: unknown to that agent; -EREMOTEIO: the
+     * agent has reported an error.
      */
     int code;
     enum error_code reason; /* of a failure, then never CODE_NONE */

@@ -53,6 +53,13 @@ static void note_condition(struct fleet_host *h, const struct msg_container_even
         condition_note_event(&c->condition, m);
 }
 
+/* Only the list has the new state, and the first one may still have the old state. */
+static void look_again(struct session *se)
+{
+    session_poll_soon(se, POLL_AFTER_EVENT_MS);
+    session_poll_closely(se);
+}
+
 static void on_container_event(struct session *se, const json_t *payload, size_t size _unused_)
 {
     _cleanup_(msg_container_event_done) struct msg_container_event m = {0};
@@ -68,6 +75,8 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         element_note_event(h, m.container_id, msg_container_event_find_cut(payload));
         note_condition(h, &m);
     }
+    if (h && str_eq(m.action, "stop")) /* no row, but the last word about the state */
+        look_again(se);
     if (!h || !container_event_make(&m, se->envelope_time, h, time_utc_ms(), &e))
         return;
     if (!session_may_report_event(se)) {
@@ -75,8 +84,7 @@ static void on_container_event(struct session *se, const json_t *payload, size_t
         return;
     }
 
-    session_poll_soon(se, POLL_AFTER_EVENT_MS); /* only the list has the new state */
-    session_poll_closely(se);
+    look_again(se);
     if (ingest_renamed(se->owner->ingest, &e, container_event_old_name(&m)) == 0)
         return;
 

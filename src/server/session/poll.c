@@ -133,11 +133,9 @@ static void renew(struct session *se, const struct fleet_host *h)
 }
 
 /* True: the list shows that the agent has missed a restart of the engine. */
-static bool has_missed_restart(const struct session *se,
-                               const struct fleet_host *h,
-                               bool was_failing)
+static bool has_missed_restart(const struct session *se, const struct fleet_host *h)
 {
-    if (was_failing)
+    if (se->poll.lost_engine)
         return true;
     return se->poll.sample_ms && time_monotonic_ms() - se->poll.sample_ms > MISSING_MS &&
            misses_samples(h);
@@ -154,13 +152,15 @@ static void show_result(struct session *se, const struct command_result *r, int 
                                               r->code < 0 ? r->message : "its list is no array");
 
         se->poll.is_failing = true;
+        se->poll.lost_engine |= r->code == -EREMOTEIO;
         session_show_engine(se, text);
     } else if (code == 0 && h) {
         se->poll.is_failing = false;
         if (was_failing)
             session_show_engine(se, NULL);
-        if (has_missed_restart(se, h, was_failing))
+        if (has_missed_restart(se, h))
             renew(se, h);
+        se->poll.lost_engine = false;
     }
 }
 

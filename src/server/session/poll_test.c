@@ -7,6 +7,7 @@
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "server/session/session_fixture.h"
 
 static void test_polled_agent_is_asked_for_its_list(void **state)
@@ -112,6 +113,75 @@ static void test_lists_that_nobody_needs_are_read_seldom(void **state)
     fake_ws_end(ws, 1000);
 }
 
+static void answer_state(struct ws *ws, const char *state)
+{
+    agent_answer_list(ws, json_pack("[o]", agent_container(ID_A, "/one", state)));
+}
+
+/* The first list after an event may have been made before the engine has changed its own state. */
+static void test_each_end_of_a_container_is_looked_at_again(void **state)
+{
+    static const char *const actions[] = {"kill", "die", "stop"};
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "go", false, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    struct fleet_container *c;
+
+    fake_advance(0);
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        answer_state(ws, "running");
+        /* Lists are read at their usual pace again. */
+        fake_advance(2000);
+        answer_state(ws, "running");
+        agent_send_event(ws, "container_event",
+                         json_pack("{s:s, s:s}", "container_id", ID_A, "action", actions[i]));
+        fake_advance(100);
+        answer_state(ws, "running");
+        fake_advance(400);
+        answer_state(ws, "exited");
+        assert_int_equal(fleet_find_container(h, ID_A, &c), 0);
+        assert_string_equal(c->state, "exited");
+        fake_advance(400);
+        answer_state(ws, "exited");
+        fake_advance(400);
+    }
+    fake_ws_end(ws, 1000);
+}
+
+static void fail_list(struct ws *ws, const char *text)
+{
+    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:s}", "type", "response", "id",
+                                       json_object_get(fake_ws_next(ws), "id"), "error", text));
+}
+
+/* A slow answer is no restart of the engine: only what the agent says is. */
+static void test_only_a_lost_engine_renews_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "go", false, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+
+    free(h->agent.os);
+    /* Only agents of today say theirs, and come back by themselves. */
+    h->agent.os = xstrdup("linux");
+
+    fake_advance(0);
+    /* No answer in time. */
+    fake_advance(30000);
+    (void)fake_ws_next(ws);
+    fake_advance(4000);
+    answer_state(ws, "running");
+    assert_int_equal(ws->close_code, 0);
+
+    fake_advance(2000);
+    fail_list(ws, "Cannot connect to the Docker daemon");
+    fake_advance(4000);
+    answer_state(ws, "running");
+    assert_int_equal(ws->close_code, 1013); /* try again later */
+}
+
 static void test_samples_of_the_statistics_channel_count(void **state)
 {
     struct fixture *f = *state;
@@ -141,6 +211,10 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lists_that_nobody_needs_are_read_seldom, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_each_end_of_a_container_is_looked_at_again,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_only_a_lost_engine_renews_the_connection,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_samples_of_the_statistics_channel_count, fixture_setup,
                                         fixture_teardown),
     };

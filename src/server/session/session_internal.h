@@ -60,6 +60,7 @@ enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
 struct poll {
     enum poll_state state;
     bool is_failing;    /* the host shows that the list cannot be read */
+    bool lost_engine;   /* the agent has answered so, not merely been late */
     uint64_t sample_ms; /* when the agent sent a sample in this session; 0: never */
     bool is_idle;       /* the list is read at the longer interval */
     bool is_wanted;     /* a poll soon; while POLL_ASKING: another one right after it */
