@@ -85,6 +85,7 @@ static const struct field member_fields[] = {
     {"create",         FIELD_OBJECT, AT(create),         0,              0, 0,                NULL},
     {"connect",        FIELD_ARRAY,  AT(connect),        0,              0, 0,                NULL},
     {"source",         FIELD_OBJECT, AT(source),         0,              0, 0,                NULL},
+    {"platform",       FIELD_STRING, AT(platform),       0,              0, 64,               NULL},
 };
 
 #undef AT

@@ -66,7 +66,8 @@ struct update_member {
     json_t *policy;      /* its RestartPolicy */
     json_t *create;      /* body of the new container */
     json_t *connect;     /* array of {"network", "body"} for STEP_CONNECT, or NULL */
-    json_t *source;      /* of the plan, for the comparison: see survey.h */
+    json_t *source;      /* of the plan, for the comparison: material_store() */
+    char *platform;      /* that it is created for; NULL: the engine's */
     struct member_facts facts;
 };
 

@@ -86,6 +86,50 @@ char *material_platform(const struct material *s)
                      variant ? variant : "");
 }
 
+static const json_t *get_config(const json_t *image)
+{
+    const json_t *config = json_object_get(image, "Config");
+
+    return json_is_object(config) ? config : NULL;
+}
+
+struct plan_source material_source(const struct material *s, bool has_consent)
+{
+    return (struct plan_source){
+        .container = s->container,
+        .legacy = s->legacy,
+        .old_config = get_config(s->old_image),
+        .new_config = get_config(s->new_image),
+        .probe = s->probe,
+        .started = s->started,
+        .containers = s->containers,
+        .submounts = s->submounts,
+        .host_name = json_text_get(s->info, "Name"),
+        .image = s->image,
+        .image_id = json_text_get(s->new_image, "Id"),
+        .api_minor = s->api_minor,
+        .is_podman = s->is_podman,
+        .has_consent = has_consent,
+    };
+}
+
+static void store(json_t *to, const char *key, const json_t *value)
+{
+    if (value)
+        json_text_set(to, key, json_incref((json_t *)(uintptr_t)value));
+}
+
+json_t *material_store(const struct material *s)
+{
+    json_t *stored = json_object();
+
+    store(stored, "container", s->container);
+    store(stored, "old_config", get_config(s->old_image));
+    store(stored, "new_config", get_config(s->new_image));
+    store(stored, "probe", s->probe);
+    return stored;
+}
+
 static void free_call(struct material_call *c)
 {
     loop_timer_stop(&c->deadline);
@@ -253,9 +297,11 @@ static json_t *copy_networks(json_t *networks)
 static json_t *reduce(const json_t *inspect)
 {
     static const char *const top[] = {"Id", "Name", "Image", NULL};
-    static const char *const state_keys[] = {"Status", "Running", "StartedAt", "FinishedAt", NULL};
-    static const char *const host_keys[] = {"NetworkMode", "PidMode", "IpcMode",
-                                            "VolumesFrom", "Links",   NULL};
+    static const char *const state_keys[] = {"Status",    "Running",    "Restarting",
+                                             "StartedAt", "FinishedAt", NULL};
+    static const char *const host_keys[] = {
+        "NetworkMode", "PidMode",       "IpcMode", "VolumesFrom",    "Links",
+        "AutoRemove",  "RestartPolicy", "Runtime", "DeviceRequests", NULL};
     json_t *ret = json_object(), *state = json_object(), *host = json_object();
     json_t *config = json_object(), *settings = json_object();
     const json_t *of_settings = json_object_get(inspect, "NetworkSettings");

@@ -21,6 +21,7 @@
  * (unknown: the mounts of the container cannot be read), changes (the engine cannot tell).
  */
 
+#include "agent/update/plan.h"
 #include "agent/update/probe.h"
 #include "base/error.h"
 #include "base/macros.h"
@@ -65,6 +66,18 @@ void material_done(struct material *s);
 /* The platform of an image or container, "linux/arm64/v8", to be freed; NULL: unknown. */
 char *material_platform(const struct material *s);
 
+/* The source of the plan; all is borrowed from `s`. */
+struct plan_source material_source(const struct material *s, bool has_consent);
+
+/*
+ * What the comparison after the start needs (difference.h), for the journal: the inspect of the
+ * container, the Configs of both images and the probe. To be released.
+ */
+json_t *material_store(const struct material *s) _nodiscard_;
+
+/* Called once; `code` is 0 or a negative errno, `status` the engine's HTTP status or 0. */
+typedef void (*material_done_fn)(void *owner, int code, int status, const char *message);
+
 struct material_options {
     struct engine *engine;
     struct probes *probes; /* NULL: no probe is made */
@@ -75,8 +88,7 @@ struct material_options {
     const char *root;      /* where /proc is; a literal; NULL: "" */
     unsigned parts;        /* MATERIAL_... */
     uint64_t timeout_ms;   /* 0: MATERIAL_TIMEOUT_MS */
-    /* Called once; `code` is 0 or a negative errno, `status` the engine's HTTP status or 0. */
-    void (*done)(void *owner, int code, int status, const char *message);
+    material_done_fn done;
     void *owner;
 };
 

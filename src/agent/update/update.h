@@ -31,6 +31,7 @@ struct update;
 struct update_options {
     struct engine *engine;     /* outlives the update */
     struct journal *journal;   /* the same */
+    struct probes *probes;     /* the same */
     const char *own_container; /* the id of the one that the agent runs in; "" or NULL: none */
     void (*changed)(void *owner, struct update *u); /* a step begins, or the state has changed */
     void (*ended)(void *owner, struct update *u);   /* it does not run any more */

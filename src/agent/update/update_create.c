@@ -138,13 +138,13 @@ json_t *update_make_body(const struct update *u, const struct update_member *m)
     return body;
 }
 
-char *update_make_create_path(const struct update *u, const char *name)
+char *update_make_create_path(const struct update_member *m, const char *name)
 {
     _cleanup_free_ char *platform = NULL;
 
-    if (str_is_empty(u->r->platform))
+    if (str_is_empty(m->platform))
         return xasprintf("/containers/create?name=%s", name);
-    platform = engine_query_escape(u->r->platform);
+    platform = engine_query_escape(m->platform);
     return xasprintf("/containers/create?name=%s&platform=%s", name, platform);
 }
 
@@ -152,7 +152,7 @@ static void begin_create(struct update *u, struct update_member *m)
 {
     _cleanup_free_ char *name = update_member_name(u->r, m, PLAN_SUFFIX_NEW);
 
-    update_act_ask(u, "POST", update_make_create_path(u, name), update_make_body(u, m), on_created);
+    update_act_ask(u, "POST", update_make_create_path(m, name), update_make_body(u, m), on_created);
 }
 
 /* --- connect --- */

@@ -7,9 +7,8 @@
  */
 
 #include "agent/update/gate.h"
-#include "agent/update/inspect_all.h"
+#include "agent/update/material.h"
 #include "agent/update/pull.h"
-#include "agent/update/survey.h"
 #include "agent/update/update.h"
 #include "net/loop.h"
 
@@ -18,10 +17,10 @@ struct update {
     struct journal_record *r;
     json_t *auth;
     struct engine_call *call;
-    struct inspect_all *all; /* these three are of STEP_PREPARE */
+    struct material_call *gathering; /* these four are of STEP_PREPARE */
     struct pull *pull;
-    struct survey *survey;
-    json_t *containers; /* inspects of all containers, while plans are made */
+    struct material material;  /* of the container itself */
+    struct material dependent; /* of the one that is planned */
     struct gate *gate;
     struct loop_timer timer;
     unsigned n_failed;   /* attempts of the present act */
@@ -93,7 +92,7 @@ bool update_has_own_policy(const struct update_member *m);
 
 /* update_create.c: body and path of the request that creates the member's container. */
 json_t *update_make_body(const struct update *u, const struct update_member *m) _nodiscard_;
-char *update_make_create_path(const struct update *u, const char *name) _nodiscard_;
+char *update_make_create_path(const struct update_member *m, const char *name) _nodiscard_;
 /* The reply; NULL: it cannot be read. *ret_id is borrowed from it. */
 json_t *update_parse_created(const struct engine_reply *reply, const char **ret_id) _nodiscard_;
 /* The first element of `connect` that has no connection yet; NULL: none. */

@@ -1,6 +1,6 @@
 /*
- * The plans of an update: pulls the image, reads all containers, finds the dependents, and surveys
- * each member. Nothing of the user's is changed until all plans are made.
+ * The plans of an update: it gathers what the engine says about the container and all others
+ * (material.h), finds the dependents, pulls the image, and plans each member. Nothing of the user's is changed until all plans are made.
  */
 
 #include "agent/update/dependents.h"
@@ -22,15 +22,20 @@
 void update_prepare_cancel(struct update *u)
 {
     pull_cancel(TAKE_PTR(u->pull));
-    inspect_all_free(TAKE_PTR(u->all));
-    survey_free(TAKE_PTR(u->survey));
-    json_decref(TAKE_PTR(u->containers));
+    material_cancel(TAKE_PTR(u->gathering));
+    material_done(&u->material);
+    material_done(&u->dependent);
 }
 
-static void fail_by(struct update *u, int code, int reason, const char *what, const char *why)
+/* The engine has refused something, or was not reached. */
+static void fail_by(struct update *u, int code, int status, const char *what, const char *why)
 {
-    update_fail(u, reason ? (enum error_code)reason : engine_error_code(code, 0, why), "%s%s%s",
-                what, *what ? ": " : "", why);
+    update_fail(u, engine_error_code(code, status, why), "%s: %s", what, why);
+}
+
+static void fail_with(struct update *u, const struct error *err)
+{
+    update_fail(u, error_code_of(err), "%s", err->msg);
 }
 
 static const char *get_text(const json_t *inspect, const char *object, const char *key)
@@ -79,7 +84,7 @@ static void fill_member(struct update_member *m, const json_t *inspect)
 static int add_member(struct update *u, const json_t *dependent, struct error *err)
 {
     const char *id = json_text_get(dependent, "id");
-    const json_t *inspect = find_container(u->containers, id);
+    const json_t *inspect = find_container(u->material.containers, id);
     struct update_member *m = &u->r->members[u->r->n_members];
 
     if (!inspect)
@@ -102,7 +107,7 @@ static int add_dependents(struct update *u, struct error *err)
     json_auto_t *dependents = NULL;
     size_t i;
     json_t *one;
-    int r = dependents_find(&dependents, u->containers, u->r->members[0].id, err);
+    int r = dependents_find(&dependents, u->material.containers, u->r->members[0].id, err);
 
     json_array_foreach(dependents, i, one)
     {
@@ -143,56 +148,63 @@ static int check_label(const struct update *u, const json_t *inspect, struct err
 
 /* --- the plans --- */
 
-static void survey_next(struct update *u);
+static void plan_next(struct update *u);
 
-/* Dependents are created with the ids of the new containers that they refer to: see on_planned(). */
-static int make_plan(struct update_member *m, json_t *source, struct error *err)
+/* The material of the container itself, or of the dependent that is planned. */
+static struct material *get_material(struct update *u)
 {
-    struct plan_source s;
-    struct plan plan = {0};
-    int r;
+    return u->r->member == 0 ? &u->material : &u->dependent;
+}
 
-    survey_restore(&s, source);
-    r = plan_make(&s, &plan, err);
+/* Dependents are created with the ids of the new containers that they refer to: see point_to_new(). */
+static int make_plan(struct update *u, struct update_member *m, struct error *err)
+{
+    const struct material *s = get_material(u);
+    struct plan_source source = material_source(s, u->r->has_consent);
+    struct plan plan = {0};
+    int r = plan_make(&source, &plan, err);
+
     if (r < 0)
         return r;
-    m->source = source;
+    m->source = material_store(s);
     m->create = TAKE_PTR(plan.create);
     m->connect = TAKE_PTR(plan.connect);
+    free(m->platform);
+    m->platform = u->r->member == 0 && u->r->platform ? xstrdup(u->r->platform)
+                                                      : material_platform(s);
     plan_done(&plan);
     return 0;
 }
 
-static void take_images(struct update *u, const json_t *source)
+static void take_images(struct update *u)
 {
     struct journal_record *r = u->r;
 
     free(r->image_id);
     free(r->new_image_id);
-    r->image_id = xstrdup(json_text_get(json_object_get(source, "container"), "Image"));
-    r->new_image_id = xstrdup(json_text_get(source, "image_id"));
+    r->image_id = xstrdup(json_text_get(u->material.container, "Image"));
+    r->new_image_id = xstrdup(json_text_get(u->material.new_image, "Id"));
 }
 
-static void on_surveyed(void *owner, const struct survey_result *result)
+static void on_planned(void *owner, int code, int status, const char *message)
 {
     struct update *u = owner;
     struct update_member *m = update_at(u);
     struct error err = ERROR_INIT;
 
-    u->survey = NULL;
-    if (result->code < 0) {
-        fail_by(u, result->code, result->reason, m->name, result->message);
+    u->gathering = NULL;
+    if (code < 0) {
+        fail_by(u, code, status, m->name, message);
         return;
     }
     if (u->r->member == 0)
-        take_images(u, result->source);
-    if (make_plan(m, result->source, &err) < 0) {
-        json_decref(result->source);
-        fail_by(u, err.code, err.reason, "", err.msg);
+        take_images(u);
+    if (make_plan(u, m, &err) < 0) {
+        fail_with(u, &err);
         return;
     }
     u->r->member++;
-    survey_next(u);
+    plan_next(u);
 }
 
 static void finish(struct update *u)
@@ -203,7 +215,34 @@ static void finish(struct update *u)
     update_proceed(u);
 }
 
-static void survey_next(struct update *u)
+/* What is the same for all containers of the host is not asked for again. */
+static void begin_dependent(struct update *u)
+{
+    material_done(&u->dependent);
+    u->dependent.info = json_incref(u->material.info);
+    u->dependent.containers = json_incref(u->material.containers);
+    u->dependent.started = json_incref(u->material.started);
+}
+
+static void gather(struct update *u, unsigned parts, material_done_fn done)
+{
+    struct journal_record *r = u->r;
+    struct error err = ERROR_INIT;
+
+    if (material_start(&u->gathering, get_material(u),
+                       &(struct material_options){.engine = u->o.engine,
+                                                  .probes = u->o.probes,
+                                                  .container = update_at(u)->id,
+                                                  .new_image = r->member == 0 ? r->new_image : NULL,
+                                                  .platform = r->member == 0 ? r->platform : NULL,
+                                                  .parts = parts,
+                                                  .done = done,
+                                                  .owner = u},
+                       &err) < 0)
+        fail_with(u, &err);
+}
+
+static void plan_next(struct update *u)
 {
     struct journal_record *r = u->r;
 
@@ -213,13 +252,9 @@ static void survey_next(struct update *u)
         finish(u);
         return;
     }
-    u->survey = survey_start(&(struct survey_options){.engine = u->o.engine,
-                                                      .container = update_at(u)->id,
-                                                      .image = r->member == 0 ? r->new_image : NULL,
-                                                      .containers = u->containers,
-                                                      .has_consent = r->has_consent,
-                                                      .done = on_surveyed,
-                                                      .owner = u});
+    if (r->member > 0)
+        begin_dependent(u);
+    gather(u, MATERIAL_CONTAINER | MATERIAL_IMAGE | MATERIAL_HOST, on_planned);
 }
 
 /* --- the steps before --- */
@@ -235,7 +270,7 @@ static void on_pulled(void *owner, const struct pull_result *result)
     }
     free(u->r->digest);
     u->r->digest = result->digest ? xstrdup(result->digest) : NULL;
-    survey_next(u);
+    plan_next(u);
 }
 
 static void on_progress(void *owner, const struct pull_layers *layers)
@@ -256,11 +291,13 @@ static void pull(struct update *u)
                                           .reference = r->new_image,
                                           .platform = r->platform,
                                           .auth = u->auth,
+                                          .present_id = json_text_get(u->material.container,
+                                                                      "Image"),
                                           .on_progress = on_progress,
                                           .done = on_pulled,
                                           .owner = u},
                    &err) < 0)
-        fail_by(u, err.code, err.reason, "pull the image", err.msg);
+        fail_with(u, &err);
 }
 
 static void on_lock(void *owner, const struct engine_reply *reply)
@@ -310,33 +347,33 @@ static int choose_image(struct update *u, const json_t *inspect, struct error *e
     return 0;
 }
 
-static void on_all(void *owner, json_t *containers, int code, const char *message)
+static void on_gathered(void *owner, int code, int status, const char *message)
 {
     struct update *u = owner;
-    const json_t *inspect = find_container(containers, u->r->members[0].id);
+    struct update_member *m = &u->r->members[0];
     struct error err = ERROR_INIT;
-    int r = code;
+    int r;
 
-    u->all = NULL;
+    u->gathering = NULL;
     if (code < 0) {
-        fail_by(u, code, 0, "", message);
+        fail_by(u, code, status, m->name, message);
         return;
     }
-    if (!inspect) {
-        update_fail(u, CODE_NO_SUCH_CONTAINER, "%s does not exist any more", u->r->members[0].name);
-        return;
+    fill_member(m, u->material.container);
+    /* A tag may be of several platforms; the new image must be of that of the old one. */
+    if (str_is_empty(u->r->platform)) {
+        free(u->r->platform);
+        u->r->platform = material_platform(&u->material);
     }
-    u->containers = json_incref(containers);
-    fill_member(&u->r->members[0], inspect);
-    r = check_label(u, inspect, &err);
+    r = check_label(u, u->material.container, &err);
     if (r == 0)
-        r = choose_image(u, inspect, &err);
+        r = choose_image(u, u->material.container, &err);
     if (r == 0)
         r = add_dependents(u, &err);
     if (r == 0)
         r = check_own(u, &err);
     if (r < 0) {
-        fail_by(u, r, err.reason, "", err.msg);
+        fail_with(u, &err);
         return;
     }
     look_for_lock(u);
@@ -346,5 +383,5 @@ void update_prepare(struct update *u)
 {
     u->r->member = 0;
     u->r->n_members = 1; /* dependents are found again */
-    u->all = inspect_all_start(u->o.engine, on_all, u);
+    gather(u, MATERIAL_CONTAINER | MATERIAL_HOST, on_gathered);
 }

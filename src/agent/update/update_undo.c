@@ -138,7 +138,7 @@ static void begin_undo_name(struct update *u, struct update_member *m)
     body = update_make_body(u, m);
     if (m == &u->r->members[0])
         json_text_set(body, "Image", json_text_str(u->r->image_id));
-    update_act_ask(u, "POST", update_make_create_path(u, m->name), body, on_returned);
+    update_act_ask(u, "POST", update_make_create_path(m, m->name), body, on_returned);
 }
 
 static bool undo_connect_is_done(const struct update *u, const struct update_member *m)

@@ -1,5 +1,6 @@
 #include "agent/update/updates.h"
 #include "agent/update/dependents.h"
+#include "agent/update/probe.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -30,6 +31,7 @@ struct entry {
 struct updates {
     struct updates_options o;
     struct journal *journal;
+    struct probes *probes;
     char *path;
     struct list entries;
     size_t n;
@@ -76,6 +78,7 @@ struct updates *updates_new(const struct updates_options *o)
     us->o = *o;
     us->path = xstrdup(o->path);
     us->journal = journal_new(o->path);
+    us->probes = probes_new(o->engine);
     list_init(&us->entries);
     return us;
 }
@@ -91,6 +94,7 @@ void updates_free(struct updates *us)
         free_entry(entry_of(list_take_first(&us->entries)));
     listeners_done(&us->listeners);
     journal_free(us->journal);
+    probes_free(us->probes);
     free(us->path);
     free(us);
 }
@@ -171,6 +175,7 @@ static struct entry *add(struct updates *us, struct journal_record *r, json_t *a
     e->us = us;
     e->update = update_new(&(struct update_options){.engine = us->o.engine,
                                                     .journal = us->journal,
+                                                    .probes = us->probes,
                                                     .own_container = us->o.own_container,
                                                     .changed = on_changed,
                                                     .ended = on_ended,
