@@ -15,7 +15,7 @@ later(() => engine.cleanup());
 
 before(async () => {
   await engine.ensureImage();
-  world = await UpdateWorld.start(engine, later);
+  world = await UpdateWorld.start(engine, later, { hasProxy: true });
   v1 = await world.registry.push(engine, 'shop:1', ['LABEL version=1', 'ENV COLOUR=red KEPT=same', 'CMD ["sleep", "3601"]']);
   v2 = await world.registry.push(engine, 'shop:2', ['LABEL version=2', 'ENV COLOUR=blue KEPT=same', 'CMD ["sleep", "3602"]']);
 });
@@ -110,6 +110,24 @@ test('a new container that does not stay up is a failure, and the old one runs a
   assert.equal(now.id, c.id);
   assert.equal(now.state, 'running');
   assert.equal(now.inspect.HostConfig.RestartPolicy.Name, 'always');
+  assert.equal(now.family.length, 1);
+});
+
+test('an engine that drops a setting without an error fails the update, which is rolled back', async () => {
+  const c = await make('lossy', ['--memory', '32m', '--cap-add', 'NET_ADMIN']);
+
+  world.proxy.edit = ({ path }, body) => {
+    if (path.includes('lossy')) delete body.HostConfig.Memory;
+    return body;
+  };
+  const r = await world.ended(await world.update(c.id, { new_image: v2 }));
+  world.proxy.edit = null;
+  assert.equal(r.state, 'rolled_back', JSON.stringify(r));
+  assert.equal(r.error.code, 'settings_lost');
+  assert.match(r.error.text, /HostConfig\.Memory \(33554432, now 0\)/);
+  const now = await only(c);
+  assert.equal(now.id, c.id);
+  assert.equal(now.state, 'running');
   assert.equal(now.family.length, 1);
 });
 

@@ -70,8 +70,8 @@ char *material_platform(const struct material *s);
 struct plan_source material_source(const struct material *s, bool has_consent);
 
 /*
- * What the comparison after the start needs (difference.h), for the journal: the inspect of the
- * container, the Configs of both images and the probe. To be released.
+ * The part that the comparison after the start needs (difference.h), for the journal: the inspect
+ * of the container, the Configs of both images and the probe. To be released.
  */
 json_t *material_store(const struct material *s) _nodiscard_;
 

@@ -22,6 +22,7 @@ struct update {
     struct material material;  /* of the container itself */
     struct material dependent; /* of the one that is planned */
     struct gate *gate;
+    bool is_compared; /* the container at the gate, with its plan */
     struct loop_timer timer;
     unsigned n_failed;   /* attempts of the present act */
     unsigned n_timeouts; /* acts without an answer in time */

@@ -215,7 +215,7 @@ static void finish(struct update *u)
     update_proceed(u);
 }
 
-/* What is the same for all containers of the host is not asked for again. */
+/* The engine is asked only once for the facts that all containers of the host share. */
 static void begin_dependent(struct update *u)
 {
     material_done(&u->dependent);
@@ -286,17 +286,17 @@ static void pull(struct update *u)
     struct journal_record *r = u->r;
     struct error err = ERROR_INIT;
 
-    if (pull_start(&u->pull,
-                   &(struct pull_options){.engine = u->o.engine,
-                                          .reference = r->new_image,
-                                          .platform = r->platform,
-                                          .auth = u->auth,
-                                          .present_id = json_text_get(u->material.container,
-                                                                      "Image"),
-                                          .on_progress = on_progress,
-                                          .done = on_pulled,
-                                          .owner = u},
-                   &err) < 0)
+    if (pull_start(
+            &u->pull,
+            &(struct pull_options){.engine = u->o.engine,
+                                   .reference = r->new_image,
+                                   .platform = r->platform,
+                                   .auth = u->auth,
+                                   .present_id = json_text_get(u->material.container, "Image"),
+                                   .on_progress = on_progress,
+                                   .done = on_pulled,
+                                   .owner = u},
+            &err) < 0)
         fail_with(u, &err);
 }
 

@@ -1,5 +1,6 @@
 // Stands between an agent and its engine, and calls a hook around each request that changes something. The hook may
-// kill either side: before the engine got the request, or after it was done and before the agent learns of it.
+// kill either side: before the engine got the request, or after it was done and before the agent learns of it. An engine
+// that ignores a part of a request without an error is played by `edit`.
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
@@ -13,6 +14,7 @@ export class EngineProxy {
     p.dir = await mkdtemp(join(tmpdir(), 'dockmon-proxy-'));
     p.host = `unix://${join(p.dir, 'docker.sock')}`;
     p.hook = null; // async ({when, method, path}) => {}; when: 'before' or 'after'
+    p.edit = null; // ({method, path}, body) => body; of requests with JSON
     p.sockets = new Set();
     p.http = createServer((req, res) => p.onRequest(req, res).catch(() => res.destroy()));
     p.http.on('connection', (s) => {
@@ -30,8 +32,11 @@ export class EngineProxy {
     const call = { method: req.method, path };
 
     if (changes) await this.hook?.({ ...call, when: 'before' });
-    const out = request({ socketPath: this.engine.host.replace('unix://', ''), method: req.method, path: req.url, headers: req.headers });
-    req.pipe(out);
+    const body = this.edit && req.headers['content-type'] === 'application/json' ? await this.edited(call, req) : null;
+    const headers = body === null ? req.headers : { ...req.headers, 'content-length': Buffer.byteLength(body) };
+    const out = request({ socketPath: this.engine.host.replace('unix://', ''), method: req.method, path: req.url, headers });
+    if (body === null) req.pipe(out);
+    else out.end(body);
     out.on('error', () => res.destroy());
     const [answer] = await once(out, 'response');
     if (changes) await this.hook?.({ ...call, when: 'after' });
@@ -40,6 +45,14 @@ export class EngineProxy {
     answer.on('error', () => res.destroy());
     answer.on('aborted', () => res.destroy());
     res.on('close', () => out.destroy());
+  }
+
+  async edited(call, req) {
+    const chunks = [];
+
+    for await (const chunk of req) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    return text === '' ? '' : JSON.stringify(this.edit(call, JSON.parse(text)));
   }
 
   async remove() {
