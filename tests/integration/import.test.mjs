@@ -53,8 +53,8 @@ CREATE TABLE api_keys (id INTEGER PRIMARY KEY, name TEXT, key_hash TEXT, key_pre
   allowed_ips TEXT, expires_at DATETIME, revoked_at DATETIME, created_at DATETIME);
 INSERT INTO api_keys VALUES (1, 'ci', '${createHash('sha256').update(KEY).digest('hex')}', 'dockmon_kkkkk', 2, NULL,
   NULL, NULL, ${NOW});
-CREATE TABLE registry_credentials (id INTEGER PRIMARY KEY, password_encrypted TEXT);
-INSERT INTO registry_credentials VALUES (1, '${SEALED}');
+CREATE TABLE registry_credentials (id INTEGER PRIMARY KEY, registry_url TEXT, username TEXT, password_encrypted TEXT);
+INSERT INTO registry_credentials VALUES (1, 'https://Registry.Example:5000/v2/', 'robot', '${SEALED}');
 CREATE TABLE host_stats_history (host_id TEXT, resolution TEXT, timestamp INTEGER);
 INSERT INTO host_stats_history VALUES ('h', '1h', 1762074787), ('h', '1h', 1762074794);
 CREATE TABLE audit_log (id INTEGER PRIMARY KEY, username TEXT, action TEXT, entity_type TEXT, entity_name TEXT,
@@ -168,16 +168,14 @@ test('the report names each table, and what the key opens', async () => {
   const lines = right.stdout.split('\n');
   assert.ok(lines.includes('table audit_log: read, 1 rows'));
   assert.ok(lines.includes('table user_group_memberships: read'));
-  assert.ok(
-    lines.includes(
-      'table registry_credentials: not taken, 1 rows, 1 of 1 sealed values opened by the key: there is no place for credentials yet',
-    ),
-  );
+  assert.equal(lines.find((l) => l.startsWith('table registry_credentials')), 'table registry_credentials: read, 1 rows, 1 of 1 sealed values opened by the key');
+  assert.match(right.stdout, /^registries +1 +0 +0$/m);
   assert.match(right.stdout, /^table host_stats_history: not taken, 2 rows: statistics begin again/m);
   assert.match(right.stdout, /^table zebra: not taken: not known/m);
   assert.doesNotMatch(right.stdout, /hello/);
   const without = await offline(data, 'import-dockmon', '--dry-run', file);
-  assert.match(without.stdout, /registry_credentials: not taken, 1 rows, 1 sealed values not read without --encryption-key/);
+  assert.match(without.stdout, /registry_credentials: read, 1 rows, 1 sealed values not read without --encryption-key/);
+  assert.match(without.stdout, /^ +registry.example:5000: the password is sealed: give --encryption-key$/m);
 
   const wrong = await dry(ENCRYPTION_KEY.replace('4e4=', '4e8='));
   assert.equal(wrong.code, 1);

@@ -81,6 +81,13 @@ static void read_user(const struct foreign_row *row, struct import *im, struct u
     u->updated_at_ms = im->now_ms;
 }
 
+static bool has_empty_preferences(const struct foreign_row *row)
+{
+    _cleanup_free_ char *prefs = foreign_row_text(row, "prefs", 2);
+
+    return prefs && str_eq(prefs, "{}");
+}
+
 static int add_user(void *arg, const struct foreign_row *row, struct error *err)
 {
     _cleanup_(user_done) struct user u = {0}, known = {0};
@@ -99,6 +106,9 @@ static int add_user(void *arg, const struct foreign_row *row, struct error *err)
     if (r == 0 &&
         (!is_untouched_first_user(&known) || str_eq(known.password_hash, u.password_hash)))
         return import_note(im, IMPORT_USERS, u.name, -EEXIST, err);
+    if (foreign_row_is_set(row, "prefs") && !has_empty_preferences(row)) {
+        import_remark(im, IMPORT_USERS, u.name, "comes without the preferences of the web UI");
+    }
     if (!foreign_row_is_set(row, "system_group")) {
         import_remark(im, IMPORT_USERS, u.name,
                       "becomes a viewer: the file has the user in none of the groups "

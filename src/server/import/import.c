@@ -86,7 +86,8 @@ static int check_admins(struct import *im, struct error *err)
 static int run_parts(struct db *s, void *arg, struct error *err)
 {
     static int (*const parts[])(struct import * im, struct error * err) = {
-        import_hosts, import_accounts, import_settings, import_events, import_audit, check_admins};
+        import_hosts,  import_accounts, import_settings, import_registries,
+        import_events, import_audit,    check_admins};
     struct import *im = arg;
     char who[] = "offline", action[] = "import.dockmon", result[] = "ok";
     int r = 0;

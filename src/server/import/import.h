@@ -6,6 +6,8 @@
  * overwritten, so that an import can be repeated; the user of the first start is the exception.
  */
 
+#include "server/import/fernet.h"
+#include "server/registry/vault.h"
 #include "server/store/foreign_file.h"
 #include "server/store/store.h"
 
@@ -18,6 +20,7 @@ enum import_kind {
     IMPORT_KEYS,
     IMPORT_HOST_TAGS,
     IMPORT_CONTAINER_SETTINGS,
+    IMPORT_REGISTRIES,
     IMPORT_EVENTS,
     IMPORT_AUDIT,
     IMPORT_KINDS,
@@ -30,8 +33,10 @@ struct import_count {
 };
 
 struct import {
-    struct db *from; /* borrowed */
-    struct db *to;   /* closed by import_done() */
+    struct db *from;              /* borrowed */
+    struct db *to;                /* closed by import_done() */
+    const struct fernet_key *key; /* of DockMon; NULL: it was not given */
+    const struct vault *vault;    /* of our credentials */
     int64_t now_ms;
     const char *members_table; /* of groups, where one was found; static */
     bool lacks_admin; /* afterwards there are users, but no administrator without a scope */
@@ -52,6 +57,7 @@ void import_refuse(struct import *im, enum import_kind kind, const char *name, c
 int import_hosts(struct import *im, struct error *err) _nodiscard_;
 int import_accounts(struct import *im, struct error *err) _nodiscard_;
 int import_settings(struct import *im, struct error *err) _nodiscard_;
+int import_registries(struct import *im, struct error *err) _nodiscard_;
 /* Fills temp.dockmon_names (id, name) of the file. */
 int import_names(struct import *im, struct error *err) _nodiscard_;
 int import_events(struct import *im, struct error *err) _nodiscard_;

@@ -8,6 +8,8 @@
 #include "server/store/audit.h"
 #include "server/store/container_settings.h"
 #include "server/store/fixture.h"
+#include "server/store/registries.h"
+#include "server/store/secret.h"
 #include "server/store/users.h"
 
 #include <errno.h>
@@ -172,15 +174,15 @@ static void test_other_tables_name_a_container(void **state)
     assert_int_equal(im.counts[IMPORT_CONTAINER_SETTINGS].n_refused, 2);
 }
 
+/* Of the specification of Fernet, as TOKEN is. */
+static const struct fernet_key fernet_key = {
+    .sign = "\x73\x0f\xf4\xc7\xaf\x3d\x46\x92\x3e\x8e\xd4\x51\xee\x81\x3c\x87",
+    .encrypt = "\xf7\x90\xb0\xa2\x26\xbc\x96\xa9\x2d\xe4\x9b\x5e\x9c\x05\xe1\xee",
+};
+
 static int check_key(const struct fixture *f, const char *sql, unsigned char flaw)
 {
-    /* Of the specification of Fernet, as TOKEN is. */
-    struct fernet_key key = {
-        .sign = {0x73, 0x0f, 0xf4, 0xc7, 0xaf, 0x3d, 0x46, 0x92, 0x3e, 0x8e, 0xd4, 0x51, 0xee, 0x81,
-                 0x3c,                                                                                     0x87},
-        .encrypt = {0xf7, 0x90, 0xb0, 0xa2, 0x26, 0xbc, 0x96, 0xa9, 0x2d, 0xe4, 0x9b, 0x5e, 0x9c,
-                 0x05,                                                                               0xe1, 0xee},
-    };
+    struct fernet_key key = fernet_key;
     struct error err = ERROR_INIT;
     struct db *from = open_source(f, sql);
     _cleanup_free_ char *path = fixture_path(f, "source.db");
@@ -276,6 +278,44 @@ static void expect_too_big(void **state, const char *sql, const char *text)
 
 #define MANY(n) "WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c WHERE i < " n ") "
 
+static void expect_credential(void *arg, const struct registry *r)
+{
+    _cleanup_(secret_freep) char *password = NULL;
+
+    assert_string_equal(r->domain, "registry.example:5000");
+    assert_string_equal(r->username, "robot");
+    assert_string_equal(r->security, "verified");
+    assert_int_equal(vault_unseal(arg, r->domain, r->sealed, &password, NULL), 0);
+    assert_string_equal(password, "hello");
+}
+
+static void test_credentials_change_their_seal(void **state)
+{
+    static const char sql[] =
+        "CREATE TABLE registry_credentials (id INTEGER PRIMARY KEY, registry_url TEXT, "
+        " username TEXT, password_encrypted TEXT);"
+        "INSERT INTO registry_credentials VALUES "
+        " (1, 'https://Registry.Example:5000/v2/', 'robot', '" TOKEN "'), "
+        " (2, 'registry.example:5000', 'other', '" TOKEN "'), "
+        " (3, 'b.example', 'robot', 'in the clear'), (4, 'c.example', NULL, '" TOKEN "'), "
+        " (5, '', 'robot', '" TOKEN "'), (6, 'd.example', 'robot', NULL);"
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, password_hash TEXT, "
+        " prefs TEXT);"
+        "INSERT INTO users VALUES (1, 'ann', '" HASH "', '{\"a\":1}'), "
+        " (2, 'bob', '" HASH "', '{}');";
+    struct fixture *f = *state;
+    struct vault vault;
+    struct import im = {.key = &fernet_key, .vault = &vault};
+
+    assert_int_equal(vault_open(&vault, f->dir, NULL), 0);
+    assert_int_equal(run(f, &im, open_source(f, sql), NULL), 0);
+    expect_count(&im, IMPORT_REGISTRIES, 1, 1);
+    assert_int_equal(im.counts[IMPORT_REGISTRIES].n_refused, 4);
+    assert_int_equal(registries_each(f->store, expect_credential, &vault, NULL), 0);
+    /* Each becomes a viewer; one has preferences, too. */
+    assert_int_equal(im.counts[IMPORT_USERS].n_notes, 3);
+}
+
 static void test_rows_of_a_table_are_limited(void **state)
 {
     expect_too_big(state,
@@ -320,6 +360,7 @@ int main(void)
         TEST(test_audit_log_is_taken_over_once),
         TEST(test_other_tables_name_a_container),
         TEST(test_key_must_open_sealed_values),
+        TEST(test_credentials_change_their_seal),
         cmocka_unit_test(test_members_of_groups_are_searched),
         TEST(test_rows_of_a_table_are_limited),
         TEST(test_a_row_has_at_most_16_mib),

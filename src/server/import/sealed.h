@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Values that DockMon seals with its encryption key. None of them has a place in our database: they
- * are counted for the report, and a key that is given must open them.
+ * Values that DockMon seals with its encryption key. They are counted for the report, and a key that
+ * is given must open them. Only those of registries have a place in our database (registries.c).
  */
 
 #include "server/import/fernet.h"

@@ -35,7 +35,7 @@ static const struct known_table {
     {TABLE("notification_channels"),        "there is no place for channels yet"                       },
     {TABLE("oidc_config"),                  "there is no login by OIDC"                                },
     {TABLE("registration_tokens"),          "valid for minutes only: create new ones"                  },
-    {TABLE("registry_credentials"),         "there is no place for credentials yet"                    },
+    {TABLE("registry_credentials"),         NULL                                                       },
     {TABLE("tag_assignments"),              NULL                                                       },
     {TABLE("tags"),                         NULL                                                       },
     {TABLE("user_prefs"),                   "users set their preferences again"                        },

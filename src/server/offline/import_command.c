@@ -1,5 +1,6 @@
 #include "server/offline/import_command.h"
 #include "base/alloc.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "server/import/import.h"
@@ -30,6 +31,7 @@ static const char *const kind_titles[IMPORT_KINDS] = {
     [IMPORT_KEYS] = "API keys",
     [IMPORT_HOST_TAGS] = "tags of hosts",
     [IMPORT_CONTAINER_SETTINGS] = "settings of containers",
+    [IMPORT_REGISTRIES] = "registries",
     [IMPORT_EVENTS] = "events",
     [IMPORT_AUDIT] = "audit log",
 };
@@ -81,7 +83,7 @@ static bool parse(struct arguments *a, int argc, char **argv)
     return a->wants_help || a->file;
 }
 
-static int print_plan(const struct arguments *a, const struct import *im, struct error *err)
+static int print_plan(const struct import *im, struct error *err)
 {
     (void)printf("%-24s %8s %8s %8s\n", "", "comes", "present", "cannot");
     for (size_t kind = 0; kind < IMPORT_KINDS; kind++) {
@@ -94,7 +96,7 @@ static int print_plan(const struct arguments *a, const struct import *im, struct
         if (c->n_left_out > 0)
             (void)printf("    and %u more\n", c->n_left_out);
     }
-    return import_tables_print(im, a->key_file ? &a->key : NULL, err);
+    return import_tables_print(im, im->key, err);
 }
 
 static void print_members(const struct import *im)
@@ -119,17 +121,27 @@ static void print_lack_of_admin(const struct import *im, const char *data_dir)
                  data_dir);
 }
 
-/* On a copy, so that a dry run changes nothing, and a file that cannot be read changes nothing
- * either. */
+static const struct fernet_key *get_key(const struct arguments *a)
+{
+    return a->key_file ? &a->key : NULL;
+}
+
+/*
+ * On a copy, so that a dry run changes nothing, and a file that cannot be read changes nothing
+ * either. Its credentials are sealed with a key that is forgotten.
+ */
 static int rehearse(const struct arguments *a, struct db *from, struct error *err)
 {
-    struct import im = {.from = from, .now_ms = time_utc_ms()};
+    struct vault vault;
+    struct import im = {.from = from, .key = get_key(a), .vault = &vault, .now_ms = time_utc_ms()};
     int r = store_open_copy(&im.to, a->data_dir, err);
+
+    random_bytes(vault.key, sizeof(vault.key));
 
     if (r == 0)
         r = import_run(&im, err);
     if (r == 0)
-        r = print_plan(a, &im, err);
+        r = print_plan(&im, err);
     if (r == 0) {
         print_members(&im);
         print_lack_of_admin(&im, a->data_dir);
@@ -140,13 +152,16 @@ static int rehearse(const struct arguments *a, struct db *from, struct error *er
 
 static int apply(const struct arguments *a, struct db *from, struct error *err)
 {
-    struct import im = {.from = from, .now_ms = time_utc_ms()};
+    _cleanup_(vault_close) struct vault vault = {0};
+    struct import im = {.from = from, .key = get_key(a), .vault = &vault, .now_ms = time_utc_ms()};
     _cleanup_close_ int lock = -1;
     unsigned n = 0;
     int r = data_dir_prepare(a->data_dir, NULL, err);
 
     if (r == 0)
         r = data_dir_lock(a->data_dir, &lock, err);
+    if (r == 0)
+        r = vault_open(&vault, a->data_dir, err);
     if (r == 0)
         r = store_open(&im.to, a->data_dir, err);
     if (r == 0)
