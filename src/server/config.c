@@ -54,7 +54,8 @@ static const struct option_spec specs[] = {
              "that join hosts; its path is the default of --base-path"},
     {.flag = "web-dir", .env = "DOCKMOND_WEB_DIR", .type = OPTION_STRING, .offset = OPT(web_dir),
      .max = 4096,
-     .help = "DIR of a built web UI (index.html and its files), read at start and served at /"},
+     .help = "DIR of another built web UI (index.html and its files), read at start and served at / "
+             "instead of the one in the program"},
     {.flag = "agent-dir", .env = "DOCKMOND_AGENT_DIR", .type = OPTION_STRING,
      .offset = OPT(agent_dir), .max = 4096,
      .help = "DIR with agents for hosts that join (agent-linux-amd64, image-amd64.tar), read at "

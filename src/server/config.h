@@ -20,7 +20,7 @@ struct config {
     char *log_level_text, *log_format;
     bool is_http_allowed; /* plain HTTP on addresses other than loopback */
     bool wants_tls;
-    char *web_dir;            /* NULL: no web UI is served */
+    char *web_dir;            /* NULL: the web UI in the program is served */
     char *agent_dir;          /* agents to hand out; NULL: those of the installation */
     char *tls_cert, *tls_key; /* paths, both or none; NULL: self-signed */
     char *tls_san;            /* additional names in it, comma-separated */

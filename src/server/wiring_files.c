@@ -6,7 +6,16 @@
 
 int server_open_web(struct server *s, const struct config *config, struct error *err)
 {
-    return config->web_dir ? web_files_load(&s->web, config->web_dir, err) : 0;
+    int r = 0;
+
+    if (config->web_dir) {
+        r = web_files_load(&s->web, config->web_dir, err);
+    } else {
+        web_files_embedded(&s->web);
+    }
+    if (s->web)
+        web_files_set_base(s->web, config->front.base_path);
+    return r;
 }
 
 void server_free_web(struct server *s)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "server/web/bundle.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,6 +16,15 @@
 #define INDEX_PATH   "/index.html"
 #define MIN_HASH_LEN 8
 #define ETAG_BYTES   16
+#define BASE_TAG     "<base href=\"/\""
+
+/*
+ * xterm.js makes style elements, hence 'unsafe-inline' for styles; docs/threat-model.md says what that
+ * permits. The worker and the sockets of the UI are of the same origin.
+ */
+#define CONTENT_POLICY                                                                         \
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' " \
+    "data:; connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 struct web_files {
     struct map by_path; /* of struct web_file */
@@ -78,8 +88,8 @@ static void set_etag(struct web_body *b)
 static void file_free(struct web_file *f)
 {
     free(f->path);
-    free(f->plain.data);
-    free(f->gzip.data);
+    free(f->plain.owned);
+    free(f->gzip.owned);
     free(f);
 }
 
@@ -107,26 +117,33 @@ static struct web_file *get_file(struct web_files *w, const char *path)
     return f;
 }
 
-static int add_file(struct web_files *w, const char *file, const char *path, struct error *err)
+/* Takes ownership of the body. */
+static void add_body(struct web_files *w, const char *path, struct web_body body)
 {
     bool is_gzip = str_ends_with(path, ".gz");
     _cleanup_free_ char *name = xstrndup(path, strlen(path) - (is_gzip ? strlen(".gz") : 0));
+    struct web_file *f = get_file(w, name);
+
+    set_etag(&body);
+    *(is_gzip ? &f->gzip : &f->plain) = body;
+}
+
+static int add_file(struct web_files *w, const char *file, const char *path, struct error *err)
+{
     struct web_body body = {0};
-    struct web_file *f;
     int r;
 
     if (++w->n_files > WEB_FILES_MAX)
         return error_set(err, -EMSGSIZE, "the directory has more than %d files", WEB_FILES_MAX);
-    r = file_read(file, WEB_FILES_MAX_BYTES - w->n_bytes, &body.data, &body.size, err);
+    r = file_read(file, WEB_FILES_MAX_BYTES - w->n_bytes, &body.owned, &body.size, err);
     if (r == -EMSGSIZE) {
         return error_set(err, r, "the files exceed %zu MiB in total", WEB_FILES_MAX_BYTES >> 20);
     }
     if (r < 0)
         return r;
     w->n_bytes += body.size;
-    set_etag(&body);
-    f = get_file(w, name);
-    *(is_gzip ? &f->gzip : &f->plain) = body;
+    body.data = body.owned;
+    add_body(w, path, body);
     return 0;
 }
 
@@ -193,6 +210,40 @@ int web_files_load(struct web_files **ret, const char *dir, struct error *err)
     return 0;
 }
 
+void web_files_embedded(struct web_files **ret)
+{
+    struct web_files *w;
+
+    if (!web_bundle_files[0].path)
+        return;
+    w = xcalloc(1, sizeof(*w));
+    for (const struct web_bundle_file *b = web_bundle_files; b->path; b++) {
+        add_body(w, b->path,
+                 (struct web_body){.data = web_bundle_data + b->offset, .size = b->size});
+    }
+    *ret = w;
+}
+
+void web_files_set_base(struct web_files *w, const char *base_path)
+{
+    struct web_file *f = map_find(&w->by_path, INDEX_PATH);
+    const char *tag = memmem(f->plain.data, f->plain.size, BASE_TAG, strlen(BASE_TAG));
+    size_t head = tag ? (size_t)(tag - f->plain.data) : 0;
+    struct web_body body = {0};
+
+    if (!base_path || !tag)
+        return;
+    body.owned = xasprintf("%.*s<base href=\"%s/\"%.*s", (int)head, f->plain.data, base_path,
+                           (int)(f->plain.size - head - strlen(BASE_TAG)), tag + strlen(BASE_TAG));
+    body.data = body.owned;
+    body.size = strlen(body.owned);
+    set_etag(&body);
+    free(f->plain.owned);
+    free(f->gzip.owned);
+    f->plain = body;
+    f->gzip = (struct web_body){0};
+}
+
 /* Returns whether a browser requests a page at a path that names no file. */
 static bool is_page(const char *path, const char *accept)
 {
@@ -232,6 +283,10 @@ void web_file_respond(const struct web_file *f, struct http_server *s, const str
         f->is_immutable ? "public, max-age=31536000, immutable" : "no-cache",
         "Vary",
         "Accept-Encoding",
+        "Content-Security-Policy",
+        CONTENT_POLICY,
+        "Referrer-Policy",
+        "same-origin",
         is_gzip ? "Content-Encoding" : NULL,
         "gzip",
         NULL,

@@ -116,6 +116,31 @@ static void test_paths_find_their_files(void **state)
     assert_null(web_files_find(w, "/ws/nothing", PAGE));
 }
 
+static void test_base_path_is_written(void **state)
+{
+    static const struct {
+        const char *base, *page;
+    } cases[] = {
+        {NULL,   "<head><base href=\"/\" /></head>"    },
+        {"/x/y", "<head><base href=\"/x/y/\" /></head>"},
+    };
+
+    put(*state, "index.html", cases[0].page);
+    put(*state, "index.html.gz", "packed");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        _cleanup_(web_files_freep) struct web_files *w = NULL;
+        const struct web_file *f;
+
+        assert_int_equal(web_files_load(&w, *state, NULL), 0);
+        web_files_set_base(w, cases[i].base);
+        f = web_files_find(w, "/", NULL);
+        assert_int_equal(f->plain.size, strlen(cases[i].page));
+        assert_memory_equal(f->plain.data, cases[i].page, f->plain.size);
+        /* The precompressed page has another base. */
+        assert_int_equal(f->gzip.data != NULL, !cases[i].base);
+    }
+}
+
 static void test_links_are_not_followed(void **state)
 {
     _cleanup_(web_files_freep) struct web_files *w = NULL;
@@ -154,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_files_have_types_and_cache_rules),
         TEST(test_paths_find_their_files),
+        TEST(test_base_path_is_written),
         TEST(test_links_are_not_followed),
         TEST(test_errors_name_their_cause),
     };

@@ -1,0 +1,21 @@
+// The screens of the app by the first part of their path. Each is a chunk of its own, loaded when it is first shown. The
+// screen reads the rest of the path from router.parts.
+// To add one: a file in this folder, a row here, its strings in src/text/en.ts, an icon of its name in src/icons.svg.
+import type { Component } from 'svelte';
+import { t } from '../text';
+
+interface Row {
+  name: string;
+  label: string; // '' for a screen that is not in the navigation
+  load: () => Promise<{ default: Component<Record<string, never>> }>;
+}
+
+export const FIRST = '/account';
+
+export const screens: Row[] = [
+  { name: 'account', label: t.nav.account, load: () => import('./Account.svelte') },
+];
+
+export function find(parts: string[]): Row | undefined {
+  return screens.find((s) => s.name === parts[0]);
+}

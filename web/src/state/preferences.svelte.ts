@@ -1,0 +1,65 @@
+// Choices of the user on this device: theme, time zone, shortcuts. They work without a login, too.
+const KEY = 'dockmon.preferences';
+const VERSION = 1;
+
+export type Theme = 'auto' | 'light' | 'dark';
+export type Zone = 'local' | 'utc';
+
+interface Stored {
+  version: number;
+  theme: Theme;
+  zone: Zone;
+  keys: boolean;
+}
+
+const DEFAULTS: Stored = { version: VERSION, theme: 'auto', zone: 'local', keys: true };
+
+function read(): Stored {
+  try {
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Stored>;
+    return stored.version === VERSION ? { ...DEFAULTS, ...stored } : { ...DEFAULTS };
+  } catch {
+    return { ...DEFAULTS };
+  }
+}
+
+class Preferences {
+  #stored = $state(read());
+
+  get theme(): Theme {
+    return this.#stored.theme;
+  }
+  set theme(theme: Theme) {
+    this.#change({ theme });
+    this.applyTheme();
+  }
+  get zone(): Zone {
+    return this.#stored.zone;
+  }
+  set zone(zone: Zone) {
+    this.#change({ zone });
+  }
+  get keys(): boolean {
+    return this.#stored.keys;
+  }
+  set keys(keys: boolean) {
+    this.#change({ keys });
+  }
+
+  applyTheme(): void {
+    const { theme } = this.#stored;
+    if (theme === 'auto') delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = theme;
+  }
+
+  #change(part: Partial<Stored>): void {
+    this.#stored = { ...this.#stored, ...part };
+    localStorage.setItem(KEY, JSON.stringify(this.#stored));
+  }
+}
+
+export const preferences = new Preferences();
+preferences.applyTheme();
+window.addEventListener('storage', (e) => {
+  if (e.key === KEY) location.reload(); // another tab has changed them
+});
