@@ -10,6 +10,7 @@ import { startServer } from './simulated.mjs';
 const CONTAINERS = Number(process.env.CONTAINERS ?? 100);
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const SAMPLES = 20000; // of a round
+const GOAL_US = 12; // of a sample that is read directly; more is a failure
 
 const server = await startServer();
 const client = await server.client('viewer');
@@ -45,7 +46,7 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 const us = (form) => (used[form] * 1000) / (ROUNDS * SAMPLES);
-printTable('Samples of DockMon\'s agents, one a message (aims at 12 µs)', ['form', 'µs per sample'], [
+printTable(`Samples of DockMon's agents, one a message (at most ${GOAL_US} µs)`, ['form', 'µs per sample'], [
   ['as they send it, read directly', us('direct').toFixed(2)],
   ['read into a tree', us('tree').toFixed(2)],
   ['ratio', (us('direct') / us('tree')).toFixed(2)],
@@ -53,4 +54,4 @@ printTable('Samples of DockMon\'s agents, one a message (aims at 12 µs)', ['for
 await agent.close();
 await server.down('SIGKILL');
 await rm(server.dir, { recursive: true, force: true });
-process.exit(0);
+process.exit(us('direct') <= GOAL_US ? 0 : 1);

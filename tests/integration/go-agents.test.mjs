@@ -102,8 +102,12 @@ const channelled = alone(async (own, user) => {
 
   await opening(channel);
   let n = 0;
+  let isDoubled = false;
   const tick = setInterval(() => {
-    channel.send(JSON.stringify({ container_id: element.Id, container_name: '/channelled', cpu_percent: 12.5, memory_usage: 5e6, memory_limit: 1e9, memory_percent: 0.5, network_rx: (n += 1000), network_tx: 0, disk_read: 0, disk_write: 0, timestamp: '2026-01-01T00:00:00Z' }));
+    const sample = { container_id: element.Id, container_name: '/channelled', cpu_percent: 12.5, memory_usage: 5e6, memory_limit: 1e9, memory_percent: 0.5, network_rx: (n += 1000), network_tx: 0, disk_read: 0, disk_write: 0, timestamp: '2026-01-01T00:00:00Z' };
+
+    channel.send(JSON.stringify(sample));
+    if (isDoubled) agent.event('container_stats', sample);
   }, 500);
 
   later(() => clearInterval(tick));
@@ -111,6 +115,14 @@ const channelled = alone(async (own, user) => {
   const sample = await eventually(async () => (await user.get('/api/containers')).find((c) => c.memory_percent > 0), { what: 'a sample of the channel' });
   assert.deepEqual([sample.memory_percent, sample.cpu_percent, sample.memory_usage], [0.5, 12.5, 5e6]);
   await eventually(() => lists.length > 3 && lists.at(-1) - lists.at(-2) > 7000, { timeout: 60000, what: 'lists are read seldom' });
+
+  // From its second start on, such an agent sends each sample on both connections.
+  isDoubled = true;
+  await sleep(1200);
+  for (let i = 0; i < 20; i++) {
+    assert.ok((await user.get('/api/containers'))[0].net_bytes_per_sec > 0, 'a copy on the other connection is no news');
+    await sleep(50);
+  }
 });
 
 const missing = alone(async (own) => {
@@ -129,7 +141,7 @@ const missing = alone(async (own) => {
 
     await sleep(1200);
     samples.stop();
-    results.push({ agent, lists });
+    results.push({ agent, lists, server: own });
   }
   return results;
 });
@@ -205,6 +217,8 @@ test('samples that come twice, a host rate, and a memory percentage of 0', async
     assert.equal((await container(agent)).memory_percent, 25);
     const history = () => client.get(`/api/hosts/${agent.hostId}/stats/history?range=1h`);
     await eventually(async () => (await history()).net_bps.some((v) => v > 0), { timeout: 60000, what: 'the rate of the host is recorded' });
+    const live = await client.get(`/api/hosts/${agent.hostId}/stats/live`);
+    assert.ok(live.net.some((v) => v === 5000), JSON.stringify(live));
   } finally {
     clearInterval(tick);
   }
@@ -267,6 +281,9 @@ test('running containers without samples: an agent of today is closed, one of th
   assert.equal((await within(head.agent.closed, 'the end of the connection', 60000)).code, 1013);
   await eventually(() => seed.lists.at(-1) - seed.lists.at(-2) < 1500, { timeout: 60000, what: 'the list of the other one is read often' });
   assert.equal(seed.agent.ws.readyState, 1);
+  const said = seed.server.process.lines.filter((l) => l.includes('this agent sends no events until it is restarted, too'));
+  assert.equal(said.length, 1, 'the log says once why');
+  assert.ok(said[0].includes(seed.agent.agentId), said[0]);
 });
 
 test('lists of DockMon agents are read seldom while nobody needs them', () => seldom);

@@ -88,10 +88,11 @@ describe('the channel', { concurrency: true }, () => {
 
   test('a server without the channel is asked seldom, one that takes batches and the protocol 1.0 never', { timeout: 90000 }, async () => {
     const batches = { type: 'auth_success', agent_id: 'a', host_id: 'h', permanent_token: 'p', capabilities: { samples: true } };
-    const [older, ours, seed] = [await pair({ ingest: 404 }), await pair({ ingest: 'open', authorize: () => batches }), await pair({ ingest: 'open' }, { PROTO_VERSION: '1.0' })];
+    const [older, behindProxy, ours, seed] = [await pair({ ingest: 404 }), await pair({ ingest: 502 }), await pair({ ingest: 'open', authorize: () => batches }), await pair({ ingest: 'open' }, { PROTO_VERSION: '1.0' })];
 
     await older.server.message((m) => m.command === 'container_stats', { timeout: 40000, what: 'a sample' });
-    assert.deepEqual([older.server.dials.length, ours.server.dials.length, seed.server.dials.length], [1, 0, 0]);
-    assert.ok(!older.agent.process.lines.some((l) => WARNING.test(l)));
+    await behindProxy.server.message((m) => m.command === 'container_stats', { timeout: 40000, what: 'a sample' });
+    assert.deepEqual([older, behindProxy, ours, seed].map((p) => p.server.dials.length), [1, 1, 0, 0]);
+    for (const { agent } of [older, behindProxy]) assert.ok(!agent.process.lines.some((l) => WARNING.test(l)));
   });
 });

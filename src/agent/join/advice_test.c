@@ -19,6 +19,8 @@ static void test_server(void **state)
         {"server answered with HTTP status 502",          "check that the server is running"},
         {"server answered with HTTP status 404",          "leads to another server or path" },
         {"the server's key is not the pinned one",        "INSECURE_SKIP_VERIFY=true"       },
+        {"the server's key is not the pinned one",        "only CA_FILE or"                 },
+        {"unable to get local issuer certificate",        "set CA_FILE to the authority"    },
         {"self-signed certificate; its key is sha256:00", "INSECURE_SKIP_VERIFY=true"       },
         {"connect 127.0.0.1:1: Connection refused",       "check that the server is running"},
     };
