@@ -1,5 +1,6 @@
 // Updates of containers by the agent: on a real engine, with a real registry, asked for by a hand-made server.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { cleanups } from './lib/cleanup.mjs';
 import { Engine } from './lib/engine.mjs';
@@ -225,6 +226,46 @@ test('an update can be cancelled until it is over', async () => {
   assert.equal(now.id, c.id);
   assert.equal(now.state, 'running');
   assert.equal(now.family.length, 1);
+});
+
+test('an update that waits is on disk before it is accepted, and goes on after a kill', async () => {
+  const all = await Promise.all([1, 2, 3, 4].map((i) => make(`queue${i}`)));
+  const held = [];
+  world.proxy.hook = (call) => (call.path.startsWith('/images/create') && call.when === 'before' ? new Promise((go) => { held.push(go); }) : null);
+  const ids = [];
+  for (const c of all) ids.push(await world.update(c.id, { new_image: v2 }));
+
+  await eventually(() => held.length === 3, { what: 'three run' });
+  const waiting = (await world.records()).find((r) => r.update_id === ids[3]);
+  assert.deepEqual([waiting.state, waiting.step], ['running', 'wait'], 'the fourth is on disk');
+  await world.agent.down('SIGKILL');
+  world.proxy.hook = null;
+  for (const go of held) go();
+  await world.agent.up();
+  for (const id of ids.slice(0, 3)) {
+    const r = await world.ended(id);
+    assert.deepEqual([r.state, r.error.code], ['failed', 'unavailable'], 'nothing was changed by them');
+  }
+  assert.equal((await world.ended(ids[3])).state, 'kept');
+  assert.equal((await only(all[3])).image, v2);
+});
+
+test('on a full disk an update is refused with the reason', async () => {
+  const c = await make('nospace');
+  const dir = join(world.agent.dir, 'updates');
+
+  assert.equal((await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir])).code, 0, 'needs root');
+  try {
+    const reply = await world.server.command('update_container', { container_id: c.id, new_image: v2, stop_timeout: 1, health_timeout: 30 });
+
+    assert.equal(reply.code, 'storage_full', JSON.stringify(reply));
+    assert.match(reply.error, /No space left/);
+    assert.deepEqual(await world.records(), []);
+  } finally {
+    await run('umount', [dir]);
+  }
+  assert.equal((await only(c)).image, v1);
+  assert.equal((await world.ended(await world.update(c.id, { new_image: v2 }))).state, 'kept', 'and begins when there is room');
 });
 
 test('a lock in the container or on it vetoes the update', async () => {

@@ -419,19 +419,43 @@ static struct journal_record *make_record(const struct updates *us, const struct
     return r;
 }
 
+/* The record and its reserve are on disk before the update is accepted, so a kill loses neither. */
+static int store_new(struct updates *us, const struct journal_record *record, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    int r = journal_reserve(us->journal, record->id, &why);
+
+    if (r == 0)
+        r = journal_save(us->journal, record, &why);
+    if (r == 0)
+        return 0;
+    journal_remove(us->journal, record->id);
+    return error_code_set(err,
+                          r == -ENOSPC || r == -EDQUOT ? CODE_STORAGE_FULL : CODE_INTERNAL_ERROR,
+                          "the update was not begun, its record cannot be stored: %s", why.msg);
+}
+
 int updates_begin(struct updates *us,
                   const struct updates_request *q,
                   const char **ret_id,
                   struct error *err)
 {
     int r = check_request(us, q, err);
+    struct journal_record *record;
     struct entry *e;
 
     if (r < 0) {
         json_decref(q->auth);
         return r;
     }
-    e = add(us, make_record(us, q), q->auth);
+    record = make_record(us, q);
+    r = store_new(us, record, err);
+    if (r < 0) {
+        journal_record_free(record);
+        json_decref(q->auth);
+        return r;
+    }
+    e = add(us, record, q->auth);
     *ret_id = record_of(e)->id;
     on_changed(e, e->update);
     loop_timer_start(us->o.loop, &us->care, 0, on_care);
@@ -482,7 +506,7 @@ void updates_start(struct updates *us)
 {
     journal_load(us->journal, on_found, us);
     for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
-        if (is_pending(record_of(e))) {
+        if (is_at_work(record_of(e))) {
             log_info(LOG_FIELDS("update", record_of(e)->id, "container",
                                 record_of(e)->members[0].name, "step",
                                 update_step_name(record_of(e)->step)),
@@ -490,6 +514,7 @@ void updates_start(struct updates *us)
             update_resume(e->update);
         }
     }
+    /* At once: updates that were accepted may not have begun. */
     if (us->n > 0)
-        loop_timer_start(us->o.loop, &us->care, CARE_MS, on_care);
+        loop_timer_start(us->o.loop, &us->care, 0, on_care);
 }
