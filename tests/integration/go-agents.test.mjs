@@ -151,11 +151,13 @@ const summed = alone(async (own, user) => {
   const containers = ['one', 'two'].map((name) => containerElement({ name }));
   const agent = new HandAgent(own, { era: 'seed' });
   let rx = 0;
+  let measures = false;
 
   agent.containers = containers;
   assert.equal((await agent.connect(await own.token())).type, 'auth_success');
   const tick = setInterval(() => {
     rx += 1e5;
+    if (measures) agent.send({ type: 'stats', stats: { cpu_percent: 2, mem_percent: 3, net_bytes_per_sec: 5000 } });
     for (const c of containers)
       agent.event('container_stats', { container_id: c.Id, container_name: c.Names[0], cpu_percent: 100, memory_usage: 1e9, memory_limit: 8321155072, memory_percent: 12, network_rx: rx, network_tx: 0, disk_read: 0, disk_write: 0 });
   }, 500);
@@ -181,16 +183,17 @@ const summed = alone(async (own, user) => {
     if (m.type === 'containers_update' && m.data.host_metrics[agent.hostId]) seen.push(m.data.host_metrics[agent.hostId]);
   });
   await opening(ws);
-  const listed = await eventually(() => seen.find((m) => m.net_bytes_per_sec > 0), { timeout: 30000, what: 'the plain feed has the sum' });
-  assert.equal(listed.source, 'containers');
-  assert.ok(near(listed.mem_bytes, 2e9) && near(listed.cpu_percent, 50), JSON.stringify(listed));
+  const isSum = (m) => m.source === 'containers' && m.net_bytes_per_sec > 0 && near(m.mem_bytes, 2e9) && near(m.cpu_percent, 50);
+  await eventually(() => seen.some(isSum), { timeout: 30000, what: 'the plain feed has the sum' });
   await eventually(async () => { const a = await history(); return a.cpu.some((v) => near(v, 50)) && a.net_bps.some((v) => v > 0); }, { timeout: 60000, what: 'the sum is recorded' });
 
-  // A measured sample takes the place of the sums at once.
-  agent.send({ type: 'stats', stats: { cpu_percent: 2, mem_percent: 3, net_bytes_per_sec: 5000 } });
-  const measured = await eventually(async () => { const m = await metrics(); return m.source === 'agent' && m; }, { what: 'the measured sample' });
-  assert.equal(measured.cpu_percent, 2);
-  assert.equal((await found()).metrics_source, 'agent');
+  // Measured samples take the place of the sums. They keep it for 5 s each, so that one alone may be gone before a slow machine asks.
+  measures = true;
+  await eventually(async () => {
+    const m = await metrics();
+
+    return m.source === 'agent' && m.cpu_percent === 2 && (await found()).metrics_source === 'agent';
+  }, { what: 'the measured samples' });
   ws.close();
 });
 
