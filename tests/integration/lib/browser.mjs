@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { ROOT } from './dockmon.mjs';
-import { SLOWNESS } from './wait.mjs';
+import { SLOWNESS, eventually } from './wait.mjs';
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const SHOTS = join(ROOT, 'build-test/screenshots');
@@ -36,6 +36,7 @@ export function theBrowser() {
 
   browser.test = (name, options, f) => {
     test(name, { timeout: 120000 * SLOWNESS }, async (t) => {
+      await eventually(() => axe, { timeout: 60000, what: 'the browser' }); // hooks of a file run side by side
       const page = await browser.open(typeof options === 'function' ? {} : options);
       try {
         await (f ?? options)(page, t);

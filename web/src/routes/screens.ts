@@ -10,9 +10,10 @@ interface Row {
   load: () => Promise<{ default: Component<Record<string, never>> }>;
 }
 
-export const FIRST = '/account';
+export const FIRST = '/containers';
 
 export const screens: Row[] = [
+  { name: 'containers', label: t.nav.containers, load: () => import('./Containers.svelte') },
   { name: 'account', label: t.nav.account, load: () => import('./Account.svelte') },
 ];
 

@@ -10,9 +10,10 @@ interface Stored {
   theme: Theme;
   zone: Zone;
   keys: boolean;
+  columns: Record<string, boolean>; // of the table of containers, where the user has chosen
 }
 
-const DEFAULTS: Stored = { version: VERSION, theme: 'auto', zone: 'local', keys: true };
+const DEFAULTS: Stored = { version: VERSION, theme: 'auto', zone: 'local', keys: true, columns: {} };
 
 function read(): Stored {
   try {
@@ -44,6 +45,13 @@ class Preferences {
   }
   set keys(keys: boolean) {
     this.#change({ keys });
+  }
+
+  get columns(): Record<string, boolean> {
+    return this.#stored.columns;
+  }
+  setColumn(name: string, isShown: boolean): void {
+    this.#change({ columns: { ...this.#stored.columns, [name]: isShown } });
   }
 
   applyTheme(): void {
