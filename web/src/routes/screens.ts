@@ -6,6 +6,7 @@ import { t } from '../text';
 
 interface Row {
   name: string;
+  isDetail?: boolean; // of one object, whose id follows the name
   label: string; // '' for a screen that is not in the navigation
   load: () => Promise<{ default: Component<Record<string, never>> }>;
 }
@@ -14,9 +15,11 @@ export const FIRST = '/containers';
 
 export const screens: Row[] = [
   { name: 'containers', label: t.nav.containers, load: () => import('./Containers.svelte') },
+  { name: 'containers', isDetail: true, label: '', load: () => import('./Container.svelte') },
+  { name: 'logs', label: '', load: () => import('./Logs.svelte') },
   { name: 'account', label: t.nav.account, load: () => import('./Account.svelte') },
 ];
 
 export function find(parts: string[]): Row | undefined {
-  return screens.find((s) => s.name === parts[0]);
+  return screens.find((s) => s.name === parts[0] && (s.isDetail ?? false) === parts.length > 1);
 }

@@ -5,15 +5,21 @@ const VERSION = 1;
 export type Theme = 'auto' | 'light' | 'dark';
 export type Zone = 'local' | 'utc';
 
+export interface LogChoices {
+  wraps: boolean;
+  times: boolean;
+}
+
 interface Stored {
   version: number;
   theme: Theme;
   zone: Zone;
   keys: boolean;
+  logs: LogChoices;
   columns: Record<string, boolean>; // of the table of containers, where the user has chosen
 }
 
-const DEFAULTS: Stored = { version: VERSION, theme: 'auto', zone: 'local', keys: true, columns: {} };
+const DEFAULTS: Stored = { version: VERSION, theme: 'auto', zone: 'local', keys: true, logs: { wraps: false, times: true }, columns: {} };
 
 function read(): Stored {
   try {
@@ -52,6 +58,14 @@ class Preferences {
   }
   setColumn(name: string, isShown: boolean): void {
     this.#change({ columns: { ...this.#stored.columns, [name]: isShown } });
+  }
+
+  get logs(): LogChoices {
+    return this.#stored.logs;
+  }
+  setLogs(logs: LogChoices): void {
+    const { wraps, times } = this.#stored.logs;
+    if (wraps !== logs.wraps || times !== logs.times) this.#change({ logs });
   }
 
   applyTheme(): void {
