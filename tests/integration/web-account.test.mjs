@@ -1,8 +1,10 @@
 // The web UI in the program: how it is served, the first sign-in, and the account with its sessions.
 import assert from 'node:assert/strict';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { PHONE, enter, fits, signIn, theBrowser } from './lib/browser.mjs';
-import { Server } from './lib/dockmon.mjs';
+import { ROOT, Server, temporaryDirectory } from './lib/dockmon.mjs';
 import { eventually } from './lib/wait.mjs';
 
 const POLICY =
@@ -157,4 +159,29 @@ browser.test('a restart of the server is shown, and the page is live again witho
   await server.up();
   await page.getByText('Live', { exact: true }).waitFor();
   assert.equal(await page.evaluate(() => window.isSamePage), true);
+});
+
+browser.test('a page of an older server reloads once when the server was updated', async (page) => {
+  const dir = await temporaryDirectory();
+  await cp(join(ROOT, 'web/dist'), dir, { recursive: true });
+  const other = await Server.start({ args: ['--web-dir', dir] });
+  try {
+    const { cookie } = await other.adminSession(PASSWORD);
+    await enter(page, other, cookie);
+    await page.goto(`${other.url}/account`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.evaluate(() => (window.isSamePage = true));
+    await other.down();
+    const index = await readFile(join(dir, 'index.html'), 'utf8');
+    const [, name] = /src="\.\/(assets\/index-[0-9a-f]{12}\.js)"/.exec(index);
+    await writeFile(join(dir, 'assets/index-0123456789ab.js'), `import './${name.replace('assets/', '')}';`);
+    await rm(join(dir, 'index.html.gz'));
+    await writeFile(join(dir, 'index.html'), index.replace(name, 'assets/index-0123456789ab.js'));
+    await other.up();
+    await eventually(async () => !(await page.evaluate(() => window.isSamePage)));
+    await page.getByText('Live', { exact: true }).waitFor();
+  } finally {
+    await other.remove();
+    await rm(dir, { recursive: true, force: true });
+  }
 });

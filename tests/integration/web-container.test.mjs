@@ -35,6 +35,17 @@ browser.test('the overview has facts, live numbers, and masks the environment', 
   await page.getByText('hidden value').waitFor();
 });
 
+browser.test('charts fill, keep their range in the address, and have a table', async (page) => {
+  await open(page, web);
+  await page.locator('.uplot canvas').nth(2).waitFor();
+  await page.getByRole('button', { name: '1 hour' }).click();
+  assert.equal(new URL(page.url()).searchParams.get('range'), '1h');
+  await page.getByRole('button', { name: '15 min' }).click();
+  await page.getByRole('button', { name: 'As table' }).click();
+  await page.getByRole('row').filter({ hasText: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/ }).getByRole('cell', { name: /^\d.*(KiB|MiB)$/ }).first().waitFor();
+  await browser.accessible(page);
+});
+
 browser.test('a container that has failed says why', async (page) => {
   await open(page, died);
   await page.getByText('Exit code 3.').waitFor();

@@ -33,3 +33,9 @@ export function exact(iso: string | number, { withMs = false } = {}): string {
   const fraction = withMs ? `.${String(date.getMilliseconds()).padStart(3, '0')}` : '';
   return `${parts}${fraction}${preferences.zone === 'utc' ? ' UTC' : ''}`;
 }
+
+// For axes and narrow screens: "14:03", or with `isDay` "12-01".
+export function shortTime(ms: number, isDay = false): string {
+  const text = exact(ms);
+  return isDay ? text.slice(5, 10) : text.slice(11, 16);
+}

@@ -202,6 +202,12 @@ export const en = {
     memory: 'Memory',
     net: 'Network',
     of: (limit: string) => `of ${limit}`,
+    history: 'History',
+    range: 'Range',
+    ranges: { '15m': '15 min', '1h': '1 hour', '8h': '8 hours', '24h': '1 day', '7d': '7 days', '30d': '30 days' },
+    asTable: 'As table',
+    time: 'Time',
+    noHistory: 'Nothing was measured in this time',
   },
   logs: {
     title: 'Log',
