@@ -143,6 +143,25 @@ browser.test('rows and menus are used with the keyboard alone', async (page) => 
   await page.getByRole('menuitem').first().waitFor({ state: 'detached' });
 });
 
+browser.test('shortcuts of two keys go to screens, ? lists all, and they can be switched off', async (page) => {
+  await open(page);
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+  await browser.accessible(page);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('g');
+  await page.keyboard.press('a');
+  await page.getByRole('heading', { name: 'Account' }).waitFor();
+  await page.getByLabel('Single-key shortcuts').uncheck();
+  await page.getByRole('heading', { name: 'Account' }).click();
+  await page.keyboard.press('?');
+  await page.keyboard.press('g');
+  await page.keyboard.press('c');
+  assert.equal(await page.getByRole('dialog').count(), 0);
+  assert.equal(new URL(page.url()).pathname, '/account');
+});
+
 browser.test('groups by host and by stack, closed and opened', async (page) => {
   await open(page, admin, '&group=stack');
   await page.getByRole('button', { name: /^shop/ }).click();

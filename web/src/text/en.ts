@@ -61,6 +61,25 @@ export const en = {
     back: 'Connected again.',
   },
 
+  keys: {
+    title: 'Keyboard',
+    hint: 'Single keys can be switched off on the account page.',
+    list: [
+      ['/', 'Search'],
+      ['g c', 'Go to containers'],
+      ['g a', 'Go to the account'],
+      ['j', 'Next row'],
+      ['k', 'Previous row'],
+      ['x', 'Select the row'],
+      ['Enter', 'Open the container'],
+      ['l', 'Logs of the container'],
+      ['e', 'Shell in the container'],
+      ['r', 'Restart the container'],
+      ['Esc', 'Close'],
+      ['?', 'This list'],
+    ] as [string, string][],
+  },
+
   failure: {
     title: 'This page could not be shown',
     again: 'Try again',
