@@ -28,7 +28,7 @@ static const enum error_code update_errors[] = {
     CODE_PREVIEW_STALE,     CODE_UPDATE_LOCKED,    CODE_UPDATE_REFUSED,
     CODE_CONSENT_REQUIRED,  CODE_TOO_MANY_UPDATES, CODE_NONE};
 static const enum error_code preview_errors[] = {CODE_NO_SUCH_CONTAINER, CODE_NO_SUCH_IMAGE,
-                                                 CODE_NONE};
+                                                 CODE_PULL_FAILED, CODE_NONE};
 static const enum error_code rollback_errors[] = {CODE_NO_SUCH_UPDATE, CODE_UPDATE_TOO_LATE,
                                                   CODE_NONE};
 static const enum error_code volume_errors[] = {CODE_NO_SUCH_VOLUME, CODE_IN_USE, CODE_NONE};

@@ -67,3 +67,24 @@ test('an update that fails is called a failure, and the old container runs', asy
   const { events } = await operator.get(`/api/events?host_id=${host.id}&event_type=update_rolled_back`);
   assert.ok(events.length > 0, 'the event log has it');
 });
+
+test('a preview by REST, and an update that is refused with 409 because the preview is stale', async () => {
+  const c = await make('previewed');
+  const p = await operator.post(path(c.name, 'update/preview'), { image: v2 });
+
+  assert.equal(p.container_id, c.id);
+  assert.equal(p.is_update, true);
+  assert.deepEqual(p.changes.find((x) => x.path === 'Config.Cmd'), { path: 'Config.Cmd', before: ['sleep', '3601'], after: ['sleep', '3602'] });
+  await engine.docker('update', '--restart', 'on-failure:3', c.id);
+  const r = await operator.fetch('POST', path(c.name, 'execute-update'), { body: { image: v2, stop_timeout: 1, stays_up_s: 1, fingerprint: p.fingerprint } });
+  const refusal = await r.json();
+
+  assert.equal(r.status, 409, JSON.stringify(refusal));
+  assert.equal(refusal.code, 'preview_stale', JSON.stringify(refusal));
+  assert.equal((await engine.inspect(c.name)).Id, c.id);
+  const again = await operator.post(path(c.name, 'update/preview'), { image: v2 });
+  assert.notEqual(again.fingerprint, p.fingerprint);
+  const answer = await operator.post(path(c.name, 'execute-update'), { image: v2, stop_timeout: 1, stays_up_s: 1, fingerprint: again.fingerprint });
+  assert.equal(answer.status, 'success', JSON.stringify(answer));
+  assert.deepEqual((await engine.inspect(c.name)).Config.Cmd, ['sleep', '3602']);
+});

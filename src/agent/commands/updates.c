@@ -1,6 +1,7 @@
 #include "agent/commands/updates.h"
 #include "agent/update/dependents.h"
 #include "agent/update/plan.h"
+#include "agent/update/preview.h"
 #include "agent/update/updates.h"
 #include "base/alloc.h"
 #include "base/str.h"
@@ -17,6 +18,11 @@
 struct update_command {
     struct operation base;
     struct update_args args;
+    char id[CONTAINER_ID_SIZE], name[NAME_SIZE]; /* of the container */
+    struct preview *preview;
+    json_t *fields; /* of the preview */
+    char fingerprint[UPDATE_FINGERPRINT_LEN + 1];
+    struct error failure; /* of the preview */
 };
 
 static struct update_command *command_of(struct operation *op)
@@ -34,6 +40,8 @@ static int prepare(struct operation *op, struct error *err)
 
 static void release(struct operation *op)
 {
+    preview_cancel(command_of(op)->preview);
+    json_decref(command_of(op)->fields);
     update_args_done(&command_of(op)->args);
 }
 
@@ -46,14 +54,7 @@ static int answer_status(struct operation *op, const char *status, const char *i
     return operation_answer(op, fields);
 }
 
-/* --- update_container --- */
-
-enum begin_step { BEGIN_IDENTIFY, BEGIN_START };
-
-static const char *const begin_steps[] = {
-    [BEGIN_IDENTIFY] = "identify",
-    [BEGIN_START] = "start",
-};
+/* --- the container --- */
 
 /* The name in an inspect, without its slash. */
 static int read_name(const struct engine_reply *reply, char ret[NAME_SIZE], struct error *err)
@@ -69,29 +70,157 @@ static int read_name(const struct engine_reply *reply, char ret[NAME_SIZE], stru
     return 0;
 }
 
-static int begin(struct operation *op, struct error *err)
+static int ask_container(struct operation *op, unsigned next, struct error *err)
 {
-    struct update_args *args = &command_of(op)->args;
-    char id[CONTAINER_ID_SIZE], name[NAME_SIZE];
-    const char *update_id;
+    struct operation_request request = {
+        .path = xasprintf("/containers/%s/json", command_of(op)->args.container_id)};
+
+    return operation_ask(op, next, request, err);
+}
+
+/* Fills id and name by the reply, and checks the policies. */
+static int identify(struct operation *op, struct error *err)
+{
+    struct update_command *c = command_of(op);
+    int r = read_name(op->reply, c->name, err);
     char *why;
-    int r = read_name(op->reply, name, err);
 
     if (r == 0)
-        r = guard_learn(op->o.guard, op->reply, id, err);
+        r = guard_learn(op->o.guard, op->reply, c->id, err);
     if (r < 0)
         return r;
-    why = guard_refuse_container(op->o.guard, id, op->o.request->operation);
+    why = guard_refuse_container(op->o.guard, c->id, op->o.request->operation);
     if (why)
         return operation_refuse(op, why);
-    why = guard_refuse_own(op->o.guard, id, op->o.request->operation);
-    if (why)
-        return operation_refuse_own(op, why);
+    return 0;
+}
+
+static void on_preview(void *owner, const struct preview_result *result)
+{
+    struct update_command *c = owner;
+
+    c->preview = NULL;
+    c->fields = result->fields;
+    if (result->code < 0) {
+        c->failure = (struct error){.code = result->code, .reason = result->reason};
+        c->base.failure.status = result->status;
+        str_copy(c->failure.msg, sizeof(c->failure.msg), result->message);
+    } else {
+        str_copy(c->fingerprint, sizeof(c->fingerprint), result->fingerprint);
+    }
+    operation_advance(&c->base); /* c may be gone now */
+}
+
+static int begin_preview(struct operation *op, unsigned next, struct error *err)
+{
+    struct update_command *c = command_of(op);
+    int r;
+
+    operation_begin(op, next);
+    r = preview_start(&c->preview,
+                      &(struct preview_options){
+                          .engine = op->o.engine,
+                          .probes = updates_probes(op->o.updates),
+                          .own_container = updates_own_container(op->o.updates),
+                          .container = c->id,
+                          .new_image = c->args.new_image,
+                          .platform = c->args.platform,
+                          .auth = c->args.registry_auth,
+                          .has_consent = c->args.has_consent,
+                          .ignores_lock = c->args.ignore_lock,
+                          .done = on_preview,
+                          .owner = c,
+                      },
+                      err);
+    return r < 0 ? r : OPERATION_WAITS;
+}
+
+/* --- update_preview --- */
+
+enum preview_command_step { PREVIEW_IDENTIFY, PREVIEW_MAKE, PREVIEW_ANSWER };
+
+static const char *const preview_steps[] = {
+    [PREVIEW_IDENTIFY] = "identify",
+    [PREVIEW_MAKE] = "preview",
+    [PREVIEW_ANSWER] = "answer",
+};
+
+static int advance_preview(struct operation *op, struct error *err)
+{
+    struct update_command *c = command_of(op);
+    int r;
+
+    switch ((enum preview_command_step)op->step) {
+    case PREVIEW_IDENTIFY: return ask_container(op, PREVIEW_MAKE, err);
+    case PREVIEW_MAKE:
+        r = identify(op, err);
+        return r < 0 ? r : begin_preview(op, PREVIEW_ANSWER, err);
+    case PREVIEW_ANSWER:
+        if (c->failure.code < 0) {
+            *err = c->failure;
+            return err->code;
+        }
+        return operation_answer(op, TAKE_PTR(c->fields));
+    }
+    return -EINVAL;
+}
+
+const struct operation_type updates_preview = {
+    .size = sizeof(struct update_command),
+    .prepare = prepare,
+    .release = release,
+    .steps = preview_steps,
+    .advance = advance_preview,
+};
+
+/* --- update_container --- */
+
+enum begin_step { BEGIN_IDENTIFY, BEGIN_CHECK, BEGIN_START };
+
+static const char *const begin_steps[] = {
+    [BEGIN_IDENTIFY] = "identify",
+    [BEGIN_CHECK] = "check",
+    [BEGIN_START] = "start",
+};
+
+/* The user has seen another plan than the one that would be carried out now. */
+static int check_fingerprint(const struct update_command *c, struct error *err)
+{
+    const json_t *refused = json_object_get(c->fields, "refused");
+    const char *text = json_text_get(refused, "text");
+
+    if (str_is_empty(c->args.fingerprint))
+        return 0;
+    if (c->failure.code < 0) {
+        *err = c->failure;
+        return err->code;
+    }
+    if (text) {
+        return error_code_set(err, error_code_find(json_text_get(refused, "code")), "%s", text);
+    }
+    if (!str_eq(c->fingerprint, c->args.fingerprint)) {
+        return error_code_set(err, CODE_PREVIEW_STALE,
+                              "%s, its image or its dependents have changed since the preview: "
+                              "ask for a new one",
+                              c->name);
+    }
+    return 0;
+}
+
+static int begin(struct operation *op, struct error *err)
+{
+    struct update_command *c = command_of(op);
+    const struct update_args *args = &c->args;
+    const char *update_id;
+    int r = check_fingerprint(c, err);
+
+    if (r < 0)
+        return r;
     r = updates_begin(op->o.updates,
                       &(struct updates_request){
                           .update_id = args->update_id,
-                          .container = id,
-                          .name = name,
+                          .container = c->id,
+                          .name = c->name,
                           .new_image = args->new_image,
                           .platform = args->platform,
                           .fingerprint = args->fingerprint,
@@ -107,14 +236,24 @@ static int begin(struct operation *op, struct error *err)
     return r < 0 ? r : answer_status(op, "update_started", update_id);
 }
 
+static int check(struct operation *op, struct error *err)
+{
+    const struct update_command *c = command_of(op);
+    int r = identify(op, err);
+    char *why = r < 0 ? NULL : guard_refuse_own(op->o.guard, c->id, op->o.request->operation);
+
+    if (why)
+        return operation_refuse_own(op, why);
+    if (r < 0)
+        return r;
+    return str_is_empty(c->args.fingerprint) ? begin(op, err) : begin_preview(op, BEGIN_START, err);
+}
+
 static int advance_begin(struct operation *op, struct error *err)
 {
-    struct operation_request request = {0};
-
     switch ((enum begin_step)op->step) {
-    case BEGIN_IDENTIFY:
-        request.path = xasprintf("/containers/%s/json", command_of(op)->args.container_id);
-        return operation_ask(op, BEGIN_START, request, err);
+    case BEGIN_IDENTIFY: return ask_container(op, BEGIN_CHECK, err);
+    case BEGIN_CHECK: return check(op, err);
     case BEGIN_START: return begin(op, err);
     }
     return -EINVAL;

@@ -4,6 +4,7 @@
 
 #include "agent/commands/operation.h"
 
+extern const struct operation_type updates_preview;
 extern const struct operation_type updates_container;
 extern const struct operation_type updates_rollback;
 extern const struct operation_type updates_cancel_one;

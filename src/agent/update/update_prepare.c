@@ -4,6 +4,7 @@
  */
 
 #include "agent/update/dependents.h"
+#include "agent/update/eligible.h"
 #include "agent/update/update_internal.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -15,9 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCK_MS    10000
-#define LOCK_LABEL "dockmon.update.lock"
-#define LOCK_PATH  "/tmp/dockmon/lock"
+#define LOCK_MS 10000
 
 void update_prepare_cancel(struct update *u)
 {
@@ -36,11 +35,6 @@ static void fail_by(struct update *u, int code, int status, const char *what, co
 static void fail_with(struct update *u, const struct error *err)
 {
     update_fail(u, error_code_of(err), "%s", err->msg);
-}
-
-static const char *get_text(const json_t *inspect, const char *object, const char *key)
-{
-    return json_text_get(json_object_get(inspect, object), key);
 }
 
 static const json_t *find_container(const json_t *containers, const char *id)
@@ -121,29 +115,14 @@ static int add_dependents(struct update *u, struct error *err)
 
 static int check_own(const struct update *u, struct error *err)
 {
-    for (size_t i = 0; i < u->r->n_members; i++) {
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < u->r->n_members; i++) {
         const struct update_member *m = &u->r->members[i];
 
-        if (!str_is_empty(u->o.own_container) && str_starts_with(m->id, u->o.own_container)) {
-            return error_code_set(
-                err, CODE_OWN_CONTAINER,
-                "%s is the container that this agent runs in: it would end in the "
-                "middle of the update",
-                m->name);
-        }
+        r = eligible_check_own(u->o.own_container, m->id, m->name, err);
     }
-    return 0;
-}
-
-static int check_label(const struct update *u, const json_t *inspect, struct error *err)
-{
-    const char *lock = json_text_get(json_object_get(json_object_get(inspect, "Config"), "Labels"),
-                                     LOCK_LABEL);
-
-    if (u->r->ignores_lock || str_is_empty(lock) || str_eq(lock, "false"))
-        return 0;
-    return error_code_set(err, CODE_UPDATE_LOCKED, "%s is locked by its label %s",
-                          u->r->members[0].name, LOCK_LABEL);
+    return r;
 }
 
 /* --- the plans --- */
@@ -303,11 +282,11 @@ static void pull(struct update *u)
 static void on_lock(void *owner, const struct engine_reply *reply)
 {
     struct update *u = owner;
+    struct error err = ERROR_INIT;
 
     u->call = NULL;
-    if (reply->code == 0) {
-        update_fail(u, CODE_UPDATE_LOCKED, "%s is locked by the file %s in it",
-                    u->r->members[0].name, LOCK_PATH);
+    if (eligible_check_file(reply, u->r->members[0].name, &err) < 0) {
+        fail_with(u, &err);
         return;
     }
     pull(u);
@@ -315,12 +294,10 @@ static void on_lock(void *owner, const struct engine_reply *reply)
 
 static void look_for_lock(struct update *u)
 {
-    char *path = xasprintf("/containers/%s/archive?path=%s", u->r->members[0].id, LOCK_PATH);
-
     if (u->r->ignores_lock) {
-        free(path);
         pull(u);
-    } else if (update_ask(u, "HEAD", path, NULL, LOCK_MS, on_lock) < 0) {
+    } else if (update_ask(u, "HEAD", eligible_make_lock_path(u->r->members[0].id), NULL, LOCK_MS,
+                          on_lock) < 0) {
         update_fail(u, CODE_ENGINE_UNREACHABLE, "the engine cannot be asked");
     }
 }
@@ -329,21 +306,17 @@ static void look_for_lock(struct update *u)
 static int choose_image(struct update *u, const json_t *inspect, struct error *err)
 {
     struct journal_record *r = u->r;
-    const char *image = get_text(inspect, "Config", "Image");
+    const char *own = json_text_get(json_object_get(inspect, "Config"), "Image"), *chosen = NULL;
+    char *copy;
+    int code = eligible_choose_image(inspect, r->new_image, &chosen, err);
 
-    if (!image)
-        image = "";
+    if (code < 0)
+        return code;
     free(r->image);
-    r->image = xstrdup(image);
-    if (!str_is_empty(r->new_image))
-        return 0;
-    if (!str_is_image_ref(image) || str_starts_with(image, "sha256:")) {
-        return error_code_set(err, CODE_INVALID_ARGUMENT,
-                              "%s was created from the id of an image: name the image to use",
-                              r->members[0].name);
-    }
+    r->image = xstrdup(own ? own : "");
+    copy = xstrdup(chosen); /* perhaps the present one itself */
     free(r->new_image);
-    r->new_image = xstrdup(image);
+    r->new_image = copy;
     return 0;
 }
 
@@ -365,7 +338,7 @@ static void on_gathered(void *owner, int code, int status, const char *message)
         free(u->r->platform);
         u->r->platform = material_platform(&u->material);
     }
-    r = check_label(u, u->material.container, &err);
+    r = u->r->ignores_lock ? 0 : eligible_check_label(u->material.container, &err);
     if (r == 0)
         r = choose_image(u, u->material.container, &err);
     if (r == 0)

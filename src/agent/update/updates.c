@@ -350,6 +350,16 @@ const struct journal_record *updates_find_running(const struct updates *us, cons
     return NULL;
 }
 
+struct probes *updates_probes(const struct updates *us)
+{
+    return us->probes;
+}
+
+const char *updates_own_container(const struct updates *us)
+{
+    return us->o.own_container;
+}
+
 void updates_each(const struct updates *us,
                   void (*fn)(void *owner, const struct journal_record *r),
                   void *owner)

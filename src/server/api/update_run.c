@@ -15,7 +15,7 @@
 #define MAX_REF      512
 #define MAX_PLATFORM 64
 #define ASK_MS       30000
-#define PREVIEW_MS   (UINT64_C(10) * 60 * 1000) /* the new image is pulled */
+#define PREVIEW_MS   120000
 #define WAIT_MS      (UINT64_C(10) * 60 * 1000)
 #define STOP_S       30  /* of DockMon's server */
 #define HEALTH_S     120 /* of DockMon's server */

@@ -6,7 +6,7 @@
 #include "server/fleet/own_containers.h"
 #include "server/updates/updates_internal.h"
 
-#define START_MS 30000
+#define START_MS 60000 /* with a fingerprint the agent makes the preview once more */
 
 struct request {
     struct updates *owner;
