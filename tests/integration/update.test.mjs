@@ -178,6 +178,49 @@ test('a stopped container stays stopped; a one-shot that ends with 0 is a succes
   assert.equal((await only(shot)).inspect.State.ExitCode, 0);
 });
 
+test('a container that has the image already is left alone', async () => {
+  const c = await make('current');
+  const r = await world.ended(await world.update(c.id));
+
+  assert.deepEqual([r.state, r.error, r.new_container_id, r.downtime_ms], ['done', undefined, undefined, null], JSON.stringify(r));
+  assert.equal(r.image_id, r.new_image_id);
+  const now = await only(c);
+  assert.equal(now.id, c.id);
+  assert.equal(now.state, 'running');
+  assert.equal(now.family.length, 1);
+});
+
+test('a published port is kept although only the old image exposes it, and anonymous volumes are named', async () => {
+  const exposing = await world.registry.push(engine, 'shop:exposing', ['EXPOSE 81/udp 82', 'VOLUME /data', 'CMD ["sleep", "3606"]']);
+  const c = await make('ports', ['--network', 'bridge', '-p', '127.0.0.1::81/udp'], { image: exposing });
+  const volume = (await engine.inspect(c.id)).Mounts[0].Name;
+  const r = await world.ended(await world.update(c.id, { new_image: v2 }));
+
+  assert.equal(r.state, 'kept', JSON.stringify(r));
+  const { inspect } = await only(c);
+  assert.equal(inspect.NetworkSettings.Ports['81/udp'].length, 1, JSON.stringify(inspect.NetworkSettings.Ports));
+  assert.deepEqual(Object.keys(inspect.Config.ExposedPorts), ['81/udp'], 'one that is only exposed follows the image');
+  assert.equal(inspect.Mounts[0].Name, volume);
+  assert.deepEqual(r.kept_volumes, [volume]);
+});
+
+test('the values of an image that was pruned are known from the update that brought it', async () => {
+  const gone = await world.registry.push(engine, 'shop:gone', ['ENV COLOUR=gone ONLY=gone', 'CMD ["sleep", "3607"]']);
+  const c = await make('pruned');
+  const first = await world.ended(await world.update(c.id, { new_image: gone }));
+  assert.equal(first.state, 'kept');
+  await engine.docker('rmi', '-f', gone);
+  const inner = (await only(c)).id;
+  world.proxy.refuse = (path) => path.includes(`/images/${first.new_image_id}/json`);
+  const r = await world.ended(await world.update(inner, { new_image: v2 }));
+  world.proxy.refuse = null;
+
+  assert.equal(r.state, 'kept', JSON.stringify(r));
+  const { inspect } = await only(c);
+  assert.ok(inspect.Config.Env.includes('COLOUR=blue') && !inspect.Config.Env.some((e) => e.startsWith('ONLY=')), String(inspect.Config.Env));
+  assert.deepEqual(inspect.Config.Cmd, ['sleep', '3602']);
+});
+
 test('a container in the network of another one is created again with it', async () => {
   const parent = await make('parent');
   const child = await make('child', ['--network', `container:${parent.name}`]);

@@ -126,6 +126,7 @@ static int begin_preview(struct operation *op, unsigned next, struct error *err)
                           .new_image = c->args.new_image,
                           .platform = c->args.platform,
                           .auth = c->args.registry_auth,
+                          .old_config = updates_find_config(op->o.updates, c->id),
                           .has_consent = c->args.has_consent,
                           .ignores_lock = c->args.ignore_lock,
                           .done = on_preview,

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_REF   1024
-#define MAX_ERROR 4096
+#define MAX_VOLUMES 256 /* of a report */
+#define MAX_REF     1024
+#define MAX_ERROR   4096
 
 /* The names are stored, and sent to servers; the stages are those of DockMon's own agents. */
 static const struct {
@@ -86,6 +87,7 @@ static const struct field member_fields[] = {
     {"connect",        FIELD_ARRAY,  AT(connect),        0,              0, 0,                NULL},
     {"source",         FIELD_OBJECT, AT(source),         0,              0, 0,                NULL},
     {"platform",       FIELD_STRING, AT(platform),       0,              0, 64,               NULL},
+    {"config",         FIELD_OBJECT, AT(config),         0,              0, 0,                NULL},
 };
 
 #undef AT
@@ -193,6 +195,8 @@ int journal_record_decode(const json_t *v, struct journal_record **ret, struct e
 /* The state of a dependent, for people. */
 static const char *describe_member(const struct journal_record *r, const struct update_member *m)
 {
+    if (r->step <= STEP_PREPARE && r->state != UPDATE_RUNNING)
+        return "unchanged"; /* the container has the image already */
     if (r->state == UPDATE_KEPT || r->state == UPDATE_DONE)
         return m->is_restart ? "restarted" : "re-created";
     if (r->state != UPDATE_RUNNING)
@@ -219,6 +223,20 @@ static json_t *report_dependents(const struct journal_record *r)
     return all;
 }
 
+static struct strings report_volumes(const struct journal_record *r)
+{
+    struct strings names = {0};
+    size_t i;
+    json_t *name;
+
+    json_array_foreach(r->kept_volumes, i, name)
+    {
+        if (json_is_string(name) && names.n < MAX_VOLUMES)
+            strings_add(&names, json_string_value(name));
+    }
+    return names;
+}
+
 static json_t *report_error(const struct journal_record *r)
 {
     json_t *error;
@@ -235,8 +253,10 @@ json_t *journal_record_report(const struct journal_record *r)
 {
     const struct update_member *m = &r->members[0];
     json_auto_t *dependents = report_dependents(r), *error = report_error(r);
+    struct strings volumes = report_volumes(r);
+    json_t *report;
 
-    return update_record_encode(&(struct update_record){
+    report = update_record_encode(&(struct update_record){
         .update_id = r->id,
         .container_id = m->id,
         .container_name = m->name,
@@ -258,7 +278,10 @@ json_t *journal_record_report(const struct journal_record *r)
         .expires_at = r->state == UPDATE_KEPT ? r->expires_at : 0,
         .downtime_ms = r->downtime_ms,
         .dependents = dependents,
+        .kept_volumes = volumes,
     });
+    strings_done(&volumes);
+    return report;
 }
 
 char *update_member_name(const struct journal_record *r,

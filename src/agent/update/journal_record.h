@@ -68,6 +68,8 @@ struct update_member {
     json_t *connect;     /* array of {"network", "body"} for STEP_CONNECT, or NULL */
     json_t *source;      /* of the plan, for the comparison: material_store() */
     char *platform;      /* that it is created for; NULL: the engine's */
+    /* Config of the image of the new one, for its next update: the image may be pruned. */
+    json_t *config;
     struct member_facts facts;
 };
 
@@ -91,7 +93,7 @@ struct journal_record {
     char *fingerprint; /* of the preview that was accepted, or NULL */
     int64_t started_at, step_at, ended_at, probation_until, expires_at; /* unix ms; 0: none */
     int64_t downtime_ms;                                                /* -1: unknown */
-    json_t *kept_volumes; /* names of volumes that were left behind, or NULL */
+    json_t *kept_volumes; /* names of anonymous volumes that the new ones use again, or NULL */
     struct update_member members[UPDATE_MAX_MEMBERS];
     size_t n_members;
 };

@@ -93,6 +93,14 @@ static const json_t *get_config(const json_t *image)
     return json_is_object(config) ? config : NULL;
 }
 
+void material_set_old_config(struct material *s, const json_t *config)
+{
+    if (s->old_image || !json_is_object(config))
+        return;
+    s->old_image = json_object();
+    json_text_set(s->old_image, "Config", json_incref((json_t *)(uintptr_t)config));
+}
+
 struct plan_source material_source(const struct material *s, bool has_consent)
 {
     return (struct plan_source){

@@ -66,6 +66,12 @@ void material_done(struct material *s);
 /* The platform of an image or container, "linux/arm64/v8", to be freed; NULL: unknown. */
 char *material_platform(const struct material *s);
 
+/*
+ * The Config of the old image, from the journal, counts where the engine has no such image any more.
+ * `config` is borrowed; NULL is fine.
+ */
+void material_set_old_config(struct material *s, const json_t *config);
+
 /* The source of the plan; all is borrowed from `s`. */
 struct plan_source material_source(const struct material *s, bool has_consent);
 

@@ -31,7 +31,7 @@ struct preview {
     struct preview_options o;
     enum preview_step step;
     char *container, *new_image, *platform;
-    json_t *auth;
+    json_t *auth, *old_config;
     struct material material;
     struct material_call *gathering;
     struct engine_call *call;
@@ -58,6 +58,7 @@ static void destroy(struct preview *p)
     json_decref(p->notes);
     json_decref(p->local);
     json_decref(p->auth);
+    json_decref(p->old_config);
     free(p->container);
     free(p->new_image);
     free(p->platform);
@@ -299,9 +300,12 @@ static bool must_ask_registry(const struct preview *p)
 
 /* --- the plan --- */
 
-static struct plan_source make_source(const struct preview *p)
+static struct plan_source make_source(struct preview *p)
 {
-    struct plan_source source = material_source(&p->material, p->o.has_consent);
+    struct plan_source source;
+
+    material_set_old_config(&p->material, p->old_config);
+    source = material_source(&p->material, p->o.has_consent);
 
     source.image = p->reference ? p->reference : source.image;
     if (!p->is_pulled) {
@@ -386,11 +390,7 @@ int preview_start(struct preview **ret, const struct preview_options *o, struct 
     p->platform = str_is_empty(o->platform) ? NULL : xstrdup(o->platform);
     p->auth = json_is_object(o->auth) ? json_deep_copy(o->auth) : NULL;
     p->notes = json_array();
-    if (o->old_config) {
-        p->material.old_image = json_object();
-        json_text_set(p->material.old_image, "Config",
-                      json_incref((json_t *)(uintptr_t)o->old_config));
-    }
+    p->old_config = json_incref((json_t *)(uintptr_t)o->old_config);
     next(p);
     *ret = p;
     return 0;

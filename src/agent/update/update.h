@@ -37,6 +37,8 @@ struct update_options {
     void (*ended)(void *owner, struct update *u);   /* it does not run any more */
     /* While the image is pulled; NULL: nobody wants to know. */
     void (*pulled)(void *owner, struct update *u, const struct pull_layers *layers);
+    /* Config of the image that a container (full id) was created from, by the journal; or NULL. */
+    const json_t *(*find_config)(void *owner, const char *container);
     void *owner;
 };
 

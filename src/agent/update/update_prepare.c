@@ -135,16 +135,41 @@ static struct material *get_material(struct update *u)
     return u->r->member == 0 ? &u->material : &u->dependent;
 }
 
+/* Anonymous volumes have generated names; the plan attaches them by those. */
+static void note_volumes(struct journal_record *r, const json_t *inspect)
+{
+    size_t i;
+    json_t *mount;
+
+    json_array_foreach(json_object_get(inspect, "Mounts"), i, mount)
+    {
+        const char *name = json_text_get(mount, "Name");
+
+        if (!str_eq(json_text_get(mount, "Type"), "volume") || !name ||
+            !str_is_hex(name, CONTAINER_ID_LEN))
+            continue;
+        if (!r->kept_volumes)
+            r->kept_volumes = json_array();
+        if (json_array_append_new(r->kept_volumes, json_text_str(name)) < 0)
+            abort(); /* out of memory */
+    }
+}
+
 /* Dependents are created with the ids of the new containers that they refer to: see point_to_new(). */
 static int make_plan(struct update *u, struct update_member *m, struct error *err)
 {
-    const struct material *s = get_material(u);
-    struct plan_source source = material_source(s, u->r->has_consent);
+    struct material *s = get_material(u);
+    struct plan_source source;
     struct plan plan = {0};
-    int r = plan_make(&source, &plan, err);
+    int r;
 
+    material_set_old_config(s, u->o.find_config(u->o.owner, m->id));
+    source = material_source(s, u->r->has_consent);
+    r = plan_make(&source, &plan, err);
     if (r < 0)
         return r;
+    note_volumes(u->r, s->container);
+    m->config = json_incref(json_object_get(s->new_image, "Config"));
     m->source = material_store(s);
     m->create = TAKE_PTR(plan.create);
     m->connect = TAKE_PTR(plan.connect);
@@ -165,6 +190,13 @@ static void take_images(struct update *u)
     r->new_image_id = xstrdup(json_text_get(u->material.new_image, "Id"));
 }
 
+/* The pull has brought nothing, or nothing but a rebuilt attestation. */
+static bool has_image(const struct update *u)
+{
+    return str_eq(u->r->image, u->r->new_image) &&
+           eligible_is_same_image(u->material.container, u->material.new_image, u->material.probe);
+}
+
 static void on_planned(void *owner, int code, int status, const char *message)
 {
     struct update *u = owner;
@@ -178,6 +210,10 @@ static void on_planned(void *owner, int code, int status, const char *message)
     }
     if (u->r->member == 0)
         take_images(u);
+    if (u->r->member == 0 && has_image(u)) {
+        update_end(u, UPDATE_DONE);
+        return;
+    }
     if (make_plan(u, m, &err) < 0) {
         fail_with(u, &err);
         return;

@@ -168,6 +168,26 @@ static void on_pulled(void *owner, struct update *u, const struct pull_layers *l
                    layers);
 }
 
+const json_t *updates_find_config(const struct updates *us, const char *container)
+{
+    for (struct entry *e = next_entry(us, NULL); e; e = next_entry(us, e)) {
+        const struct journal_record *r = record_of(e);
+
+        for (size_t i = 0; i < r->n_members; i++) {
+            if (r->members[i].config && str_eq(r->members[i].new_id, container))
+                return r->members[i].config;
+        }
+    }
+    return NULL;
+}
+
+static const json_t *find_config(void *owner, const char *container)
+{
+    const struct entry *e = owner;
+
+    return updates_find_config(e->us, container);
+}
+
 static struct entry *add(struct updates *us, struct journal_record *r, json_t *auth)
 {
     struct entry *e = xcalloc(1, sizeof(*e));
@@ -180,6 +200,7 @@ static struct entry *add(struct updates *us, struct journal_record *r, json_t *a
                                                     .changed = on_changed,
                                                     .ended = on_ended,
                                                     .pulled = on_pulled,
+                                                    .find_config = find_config,
                                                     .owner = e},
                            r, auth);
     list_append(&us->entries, &e->link);

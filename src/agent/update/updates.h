@@ -75,6 +75,11 @@ int updates_cancel(struct updates *us, const char *id, struct error *err) _nodis
 /* The update that changes the container (full id or name) now; NULL: none. */
 const struct journal_record *updates_find_running(const struct updates *us, const char *container);
 
+/*
+ * Config of the image that a container (full id) was created from, if it is the new one of an
+ * update; NULL: unknown. Borrowed.
+ */
+const json_t *updates_find_config(const struct updates *us, const char *container);
 /* Probes of the engine, which previews use, too; borrowed. */
 struct probes *updates_probes(const struct updates *us);
 /* The id of the container that the agent runs in; "" or NULL: none. */

@@ -15,6 +15,7 @@ export class EngineProxy {
     p.host = `unix://${join(p.dir, 'docker.sock')}`;
     p.hook = null; // async ({when, method, path}) => {}; when: 'before' or 'after'
     p.edit = null; // ({method, path}, body) => body; of requests with JSON
+    p.refuse = null; // (path) => whether the engine answers that there is none
     p.sockets = new Set();
     p.http = createServer((req, res) => p.onRequest(req, res).catch(() => res.destroy()));
     p.http.on('connection', (s) => {
@@ -31,6 +32,10 @@ export class EngineProxy {
     const changes = req.method === 'POST' || req.method === 'DELETE';
     const call = { method: req.method, path };
 
+    if (this.refuse?.(path)) {
+      res.writeHead(404, { 'Content-Type': 'application/json' }).end('{"message":"No such image"}');
+      return;
+    }
     if (changes) await this.hook?.({ ...call, when: 'before' });
     const body = this.edit && req.headers['content-type'] === 'application/json' ? await this.edited(call, req) : null;
     const headers = body === null ? req.headers : { ...req.headers, 'content-length': Buffer.byteLength(body) };
