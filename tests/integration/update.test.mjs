@@ -337,6 +337,51 @@ test('the kept container is removed when its time is over, and its image when it
   assert.equal((await run('docker', ['image', 'inspect', v1], { env: engine.env })).code, 0, 'one with a name stays');
 });
 
+test('containers in the namespaces of one that is restarted or started through us are restarted with it', async () => {
+  const soon = ['--stop-signal', 'KILL'];
+  const parent = await make('ns', soon);
+  const join = (name, ...args) => make(name, ['--network', `container:${parent.name}`, ...soon, ...args]);
+  const child = await join('ns-child', '--ipc', 'shareable');
+  const grandchild = await make('ns-grandchild', ['--ipc', `container:${child.name}`, ...soon]);
+  const kept = await join('ns-protected', '--label', 'dockmon.protect=restart');
+  const stopped = await join('ns-stopped');
+  const other = await make('ns-other', soon);
+  await engine.docker('stop', '-t', '0', stopped.id);
+  const startOf = async (c) => (await engine.inspect(c.id)).State.StartedAt;
+  const before = Object.fromEntries(await Promise.all([parent, child, kept, other].map(async (c) => [c.id, await startOf(c)])));
+
+  for (const actions of [['restart'], ['stop', 'start']]) {
+    const first = await startOf(child);
+
+    for (const action of actions) {
+      const reply = await world.server.operation({ action, container_id: parent.id, timeout: 0 });
+      assert.equal(reply.success ?? !reply.error, true, JSON.stringify(reply));
+    }
+    await eventually(async () => (await startOf(grandchild)) > (await startOf(parent)), { what: `both are restarted after ${actions}` });
+    assert.ok((await startOf(child)) > first);
+    assert.ok((await startOf(child)) < (await startOf(grandchild)), 'in order');
+    assert.equal(await engine.state(child.id), 'running');
+  }
+  assert.equal(await startOf(kept), before[kept.id], 'its label forbids it');
+  assert.equal(await startOf(other), before[other.id]);
+  assert.equal(await engine.state(stopped.id), 'exited', 'a stopped one stays stopped');
+  const again = await startOf(child);
+  await world.server.operation({ action: 'start', container_id: parent.id, timeout: 0 });
+  await world.server.operation({ action: 'restart', container_id: other.id, timeout: 0 });
+  assert.equal(await startOf(child), again, 'a start of one that runs changes nothing');
+});
+
+test('the containers of probes are seen by nobody', async () => {
+  const c = await make('probed');
+  const fresh = await world.registry.push(engine, 'shop:probed', [`LABEL turn=${engine.prefix}`]);
+
+  await preview(c.id, { new_image: fresh });
+  await engine.docker('rename', c.id, `${c.name}-2`);
+  await eventually(() => world.server.events('container_event').some((e) => e.action === 'rename' && e.container_id.startsWith(c.id.slice(0, 12))), { what: 'a later event' });
+  const probes = world.server.events('container_event').filter((e) => JSON.stringify(e).includes('dockmon-probe'));
+  assert.deepEqual(probes, []);
+});
+
 const preview = async (container, fields = {}) => {
   const reply = await world.server.command('update_preview', { container_id: container, ...fields });
 

@@ -130,6 +130,17 @@ static int refuse_updated(struct operation *op, const char *target, struct error
                           "update %s of this container is in progress: wait, or cancel it", r->id);
 }
 
+/* Others may be in the namespaces that its former process had. */
+static void note_start(const struct container_change *c)
+{
+    enum operation_id id = c->base.o.request->operation;
+    bool is_start = id == OPERATION_START || id == OPERATION_START_CONTAINER ||
+                    id == OPERATION_RESTART || id == OPERATION_RESTART_CONTAINER;
+
+    if (is_start && c->base.held == 0 && c->base.o.updates)
+        updates_note_start(c->base.o.updates, c->target);
+}
+
 static void on_settled(void *owner)
 {
     struct container_change *c = owner;
@@ -198,6 +209,7 @@ static int advance_change(struct operation *op, struct error *err)
         request.holds_failure = true;
         return operation_ask(op, CHANGE_SETTLE, request, err);
     case CHANGE_SETTLE:
+        note_start(c);
         if (start_settle(c))
             return OPERATION_WAITS;
         op->step = CHANGE_ANSWER;

@@ -1,4 +1,5 @@
 #include "agent/engine/container_list.h"
+#include "agent/update/probe.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -396,6 +397,12 @@ static void check_image_id(struct container_element *e)
         e->image_id[0] = '\0';
 }
 
+/* Its events are hidden, too (events_is_noise()), so its end would never be noticed. */
+static bool is_probe(struct json_span element)
+{
+    return json_span_find(json_span_find(element, "Labels"), PROBE_LABEL).n > 0;
+}
+
 static int read_elements(struct container_list *list, struct error *err)
 {
     struct json_span text = checked_text_span(&list->text), key, value;
@@ -410,6 +417,8 @@ static int read_elements(struct container_list *list, struct error *err)
 
         if (container_element_read(value, &e.head) < 0)
             return error_set(err, -EPROTO, "the engine listed a container without ID");
+        if (is_probe(value))
+            continue;
         check_image_id(&e.head);
         if (list->n == capacity) {
             capacity = capacity ? capacity * 2 : 32;

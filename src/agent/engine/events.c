@@ -1,6 +1,7 @@
 #include "agent/engine/events.h"
 #include "agent/engine/dead_socket.h"
 #include "agent/engine/health_watch.h"
+#include "agent/update/probe.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -86,6 +87,8 @@ bool events_is_noise(const struct event *e)
                                            "extract-to-dir"};
     static const char *const podman[] = {"exec", "init", "sync", "mount", "unmount"};
 
+    if (*event_attribute(e, PROBE_LABEL))
+        return true; /* never started, and gone in a moment: see update/probe.h */
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
         if (str_starts_with(e->action, prefixes[i]))
             return true;

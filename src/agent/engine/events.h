@@ -24,7 +24,7 @@
  *   gap         a time in which events may have been missed: the stream was re-opened, and the
  *               engine keeps only its newest 256 events, and none from before its own restart
  *   noise       an event that does not change a container's state (exec_*, top, resize, ...), or a
- *               health check with the result of the one before
+ *               health check with the result of the one before, or one of a probe
  *   sent        up to where events were sent to servers that keep no position of their own
  *   covered     the time since which the history has no holes
  *

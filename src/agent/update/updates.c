@@ -1,6 +1,7 @@
 #include "agent/update/updates.h"
 #include "agent/update/dependents.h"
 #include "agent/update/probe.h"
+#include "agent/update/rejoin.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -32,6 +33,7 @@ struct updates {
     struct updates_options o;
     struct journal *journal;
     struct probes *probes;
+    struct rejoin *rejoin;
     char *path;
     struct list entries;
     size_t n;
@@ -71,6 +73,11 @@ static void free_entry(struct entry *e)
     free(e);
 }
 
+static bool is_updated(void *owner, const char *container)
+{
+    return updates_find_running(owner, container) != NULL;
+}
+
 struct updates *updates_new(const struct updates_options *o)
 {
     struct updates *us = xcalloc(1, sizeof(*us));
@@ -79,6 +86,10 @@ struct updates *updates_new(const struct updates_options *o)
     us->path = xstrdup(o->path);
     us->journal = journal_new(o->path);
     us->probes = probes_new(o->engine);
+    us->rejoin = rejoin_new(&(struct rejoin_options){.engine = o->engine,
+                                                     .own_container = o->own_container,
+                                                     .is_updated = is_updated,
+                                                     .owner = us});
     list_init(&us->entries);
     return us;
 }
@@ -94,6 +105,7 @@ void updates_free(struct updates *us)
         free_entry(entry_of(list_take_first(&us->entries)));
     listeners_done(&us->listeners);
     journal_free(us->journal);
+    rejoin_free(us->rejoin);
     probes_free(us->probes);
     free(us->path);
     free(us);
@@ -369,6 +381,11 @@ const struct journal_record *updates_find_running(const struct updates *us, cons
             return record_of(e);
     }
     return NULL;
+}
+
+void updates_note_start(struct updates *us, const char *container)
+{
+    rejoin_after(us->rejoin, container);
 }
 
 struct probes *updates_probes(const struct updates *us)

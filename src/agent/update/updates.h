@@ -76,6 +76,11 @@ int updates_cancel(struct updates *us, const char *id, struct error *err) _nodis
 const struct journal_record *updates_find_running(const struct updates *us, const char *container);
 
 /*
+ * A container (full id) was started or restarted by a user: those in its namespaces are restarted
+ * in the background (rejoin.h).
+ */
+void updates_note_start(struct updates *us, const char *container);
+/*
  * Config of the image that a container (full id) was created from, if it is the new one of an
  * update; NULL: unknown. Borrowed.
  */
