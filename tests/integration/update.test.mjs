@@ -39,7 +39,8 @@ async function only(c) {
 }
 
 test('a container gets the new image, keeps its settings, and the old one is kept', async () => {
-  const c = await make('plain', ['-e', 'MINE=1', '--restart', 'always', '--memory', '32m', '--label', 'own=yes', '-v', '/data']);
+  const compose = ['project=shop', 'service=web', 'config-hash=1', `image=${(await engine.inspect(v1)).Id}`].flatMap((l) => ['--label', `com.docker.compose.${l}`]);
+  const c = await make('plain', ['-e', 'MINE=1', '--restart', 'always', '--memory', '32m', '--label', 'own=yes', '-v', '/data', ...compose]);
   await engine.docker('exec', c.id, 'sh', '-c', 'echo treasure >/data/file');
   const before = await engine.inspect(c.id);
   const id = await world.update(c.id, { new_image: v2 });
@@ -58,6 +59,8 @@ test('a container gets the new image, keeps its settings, and the old one is kep
   assert.ok(Config.Env.includes('COLOUR=blue') && Config.Env.includes('MINE=1'), String(Config.Env));
   assert.equal(Config.Labels.version, '2');
   assert.equal(Config.Labels.own, 'yes');
+  assert.equal(Config.Labels['com.docker.compose.config-hash'], '1');
+  assert.equal(Config.Labels['com.docker.compose.image'], now.inspect.Image, 'so that compose does not replace it');
   assert.equal(Config.Hostname, now.id.slice(0, 12), 'the generated name of the host follows the id');
   assert.equal(HostConfig.RestartPolicy.Name, 'always');
   assert.equal(HostConfig.Memory, 32 << 20);
@@ -476,6 +479,31 @@ test('a preview names dependents, compose and what forbids the update', async ()
     assert.deepEqual([r.state, r.error.code], ['failed', code]);
     assert.equal((await only(c)).family.length, 1);
   }
+});
+
+test('the container of the agent itself is refused, also as a dependent', async () => {
+  const soon = ['--stop-signal', 'KILL'];
+  const parent = await make('own-parent', soon);
+  const [own, sibling] = await Promise.all(['own', 'sibling'].map((name) => make(name, ['--network', `container:${parent.name}`, ...soon])));
+  const startOf = async (c) => (await engine.inspect(c.id)).State.StartedAt;
+  const started = await startOf(own);
+  await world.runsIn(own.id);
+  const direct = await world.server.command('update_container', { container_id: own.id, new_image: v2, stop_timeout: 1, health_timeout: 30 });
+
+  assert.equal(direct.code, 'own_container', JSON.stringify(direct));
+  assert.equal((await preview(own.id, { new_image: v2 })).refused.code, 'own_container');
+  assert.equal((await preview(parent.id, { new_image: v2 })).refused.code, 'own_container');
+  const r = await world.ended(await world.update(parent.id, { new_image: v2 }));
+  assert.deepEqual([r.state, r.error.code], ['failed', 'own_container']);
+  assert.equal((await only(parent)).family.length, 1, 'nothing was created');
+  for (const round of [1, 2]) {
+    const before = await startOf(sibling);
+
+    await world.server.operation({ action: 'restart', container_id: parent.id, timeout: 0 });
+    await eventually(async () => (await startOf(sibling)) > before, { what: `the other one is restarted with its parent, round ${round}` });
+  }
+  assert.equal(await startOf(own), started, 'the agent does not restart itself');
+  await world.runsIn(null);
 });
 
 test('a preview pulls nothing: an image that only the registry has is known by its digest', async () => {

@@ -59,6 +59,17 @@ export class UpdateWorld {
     }, { timeout, what: `the update ends; it is ${JSON.stringify(this.reported(id))}` });
   }
 
+  // Restarts the agent; it takes this container for the one that it runs in; null: it runs in none.
+  async runsIn(id) {
+    const count = this.server.sockets.length + 1;
+
+    await this.agent.down();
+    this.agent.env.HOSTNAME = id ? id.slice(0, 12) : '';
+    await this.agent.up();
+    await this.server.session({ count });
+    await this.server.command('update_list', {});
+  }
+
   // The records on the agent's disk.
   async records() {
     const dir = join(this.agent.dir, 'updates');
