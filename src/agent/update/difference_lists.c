@@ -167,12 +167,15 @@ void difference_compare_networks(struct difference_work *w)
     size_t i;
 
     json_object_foreach(plan_mutable(json_object_get(config, "EndpointsConfig")), name, sent)
+    {
         compare_network(w, name, sent);
+    }
     json_array_foreach(w->s->connect, i, sent)
     {
         name = json_text_get(sent, "network");
-        if (name)
+        if (name) {
             compare_network(w, name,
                             json_object_get(json_object_get(sent, "body"), "EndpointConfig"));
+        }
     }
 }

@@ -203,10 +203,14 @@ static json_t *list_changes(const struct preview_facts *f)
 
 /* --- the fingerprint --- */
 
+struct item {
+    json_t *value;
+};
+
 static int compare_texts(const void *a, const void *b)
 {
-    const json_t *const *x = a, *const *y = b;
-    const char *s = json_string_value(*x), *t = json_string_value(*y);
+    const struct item *x = a, *y = b;
+    const char *s = json_string_value(x->value), *t = json_string_value(y->value);
 
     return strcmp(s ? s : "", t ? t : "");
 }
@@ -215,7 +219,7 @@ static int compare_texts(const void *a, const void *b)
 static json_t *sort_lists(const json_t *v)
 {
     size_t n = json_array_size(v), i;
-    _cleanup_free_ json_t **items = xcalloc(n + 1, sizeof(*items));
+    _cleanup_free_ struct item *items = xcalloc(n + 1, sizeof(*items));
     json_t *copy = json_is_array(v) ? json_array() : json_object(), *item;
     const char *key;
     bool is_text = true;
@@ -226,13 +230,13 @@ static json_t *sort_lists(const json_t *v)
     }
     json_array_foreach(v, i, item)
     {
-        items[i] = sort_lists(item);
+        items[i].value = sort_lists(item);
         is_text = is_text && json_is_string(item);
     }
     if (is_text && n > 1)
         qsort(items, n, sizeof(*items), compare_texts);
     for (i = 0; i < n; i++)
-        plan_array_add(copy, items[i]);
+        plan_array_add(copy, items[i].value);
     json_object_foreach(plan_mutable(v), key, item) json_text_set(copy, key, sort_lists(item));
     return copy;
 }

@@ -88,6 +88,24 @@ export class UpdateWorld {
     await eventually(async () => (await this.records()).every((r) => r.state !== 'kept'), { timeout: 40000, what: 'nothing is kept' });
   }
 
+  // A running container of the image, with the image's command unless one is given.
+  async make(name, args, image, command = []) {
+    const full = `${this.engine.prefix}-${name}`;
+    const network = args.includes('--network') ? [] : ['--network', 'none'];
+    const id = await this.engine.docker('run', '-d', ...network, '--name', full, ...args, image, ...command);
+
+    return { id, name: full };
+  }
+
+  // The one that has the name of `c` now, with its family.
+  async only(c) {
+    const family = await this.family(c.name);
+    const found = family.find((f) => f.name === c.name);
+
+    assert.ok(found, `a container has the name ${c.name}: ${JSON.stringify(family.map((f) => f.name))}`);
+    return { ...found, family };
+  }
+
   // All containers of the engine whose name begins with `name`: [{ name, id, state, image }].
   async family(name) {
     const ids = await this.engine.docker('ps', '-aq', '--no-trunc', '--filter', `name=${name}`);
