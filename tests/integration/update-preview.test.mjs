@@ -77,6 +77,15 @@ test('a preview says what changes and what is lost, and changes nothing', async 
   assert.deepEqual((await only(c)).inspect.Config.Cmd, ['sleep', '3604']);
 });
 
+test('a long list of lost files is cut, and their number is said', async () => {
+  const c = await make('many');
+  await engine.docker('exec', c.id, 'sh', '-c', 'i=0; while [ $i -lt 230 ]; do echo >/many$i; i=$((i+1)); done');
+  const p = await preview(c.id, { new_image: v2 });
+
+  assert.equal(p.lost_paths.length, 200);
+  assert.equal(p.lost_paths_total, 230);
+});
+
 test('an update by a preview that is not true any more is refused', async () => {
   const c = await make('stale', ['--memory', '32m', '--memory-swap', '64m']);
   const { fingerprint } = await preview(c.id, { new_image: v2 });

@@ -73,21 +73,22 @@ static const struct field fields[] = {
 #define AT(m) offsetof(struct update_member, m)
 
 static const struct field member_fields[] = {
-    {"id",             FIELD_STRING, AT(id),             FIELD_REQUIRED, 0, CONTAINER_ID_LEN, NULL},
-    {"name",           FIELD_STRING, AT(name),           FIELD_REQUIRED, 0, 255,              NULL},
-    {"new_id",         FIELD_STRING, AT(new_id),         0,              0, CONTAINER_ID_LEN, NULL},
-    {"reason",         FIELD_STRING, AT(reason),         FIELD_CUT,      0, 255,              NULL},
-    {"is_restart",     FIELD_BOOL,   AT(is_restart),     0,              0, 0,                NULL},
-    {"is_running",     FIELD_BOOL,   AT(is_running),     0,              0, 0,                NULL},
-    {"is_auto_remove", FIELD_BOOL,   AT(is_auto_remove), 0,              0, 0,                NULL},
-    {"is_late_policy", FIELD_BOOL,   AT(is_late_policy), 0,              0, 0,                NULL},
-    {"is_checked",     FIELD_BOOL,   AT(is_checked),     0,              0, 0,                NULL},
-    {"policy",         FIELD_OBJECT, AT(policy),         0,              0, 0,                NULL},
-    {"create",         FIELD_OBJECT, AT(create),         0,              0, 0,                NULL},
-    {"connect",        FIELD_ARRAY,  AT(connect),        0,              0, 0,                NULL},
-    {"source",         FIELD_OBJECT, AT(source),         0,              0, 0,                NULL},
-    {"platform",       FIELD_STRING, AT(platform),       0,              0, 64,               NULL},
-    {"config",         FIELD_OBJECT, AT(config),         0,              0, 0,                NULL},
+    {"id",              FIELD_STRING, AT(id),              FIELD_REQUIRED, 0, CONTAINER_ID_LEN, NULL},
+    {"name",            FIELD_STRING, AT(name),            FIELD_REQUIRED, 0, 255,              NULL},
+    {"new_id",          FIELD_STRING, AT(new_id),          0,              0, CONTAINER_ID_LEN, NULL},
+    {"reason",          FIELD_STRING, AT(reason),          FIELD_CUT,      0, 255,              NULL},
+    {"is_restart",      FIELD_BOOL,   AT(is_restart),      0,              0, 0,                NULL},
+    {"is_running",      FIELD_BOOL,   AT(is_running),      0,              0, 0,                NULL},
+    {"is_auto_remove",  FIELD_BOOL,   AT(is_auto_remove),  0,              0, 0,                NULL},
+    {"is_late_policy",  FIELD_BOOL,   AT(is_late_policy),  0,              0, 0,                NULL},
+    {"is_checked",      FIELD_BOOL,   AT(is_checked),      0,              0, 0,                NULL},
+    {"is_policy_fixed", FIELD_BOOL,   AT(is_policy_fixed), 0,              0, 0,                NULL},
+    {"policy",          FIELD_OBJECT, AT(policy),          0,              0, 0,                NULL},
+    {"create",          FIELD_OBJECT, AT(create),          0,              0, 0,                NULL},
+    {"connect",         FIELD_ARRAY,  AT(connect),         0,              0, 0,                NULL},
+    {"source",          FIELD_OBJECT, AT(source),          0,              0, 0,                NULL},
+    {"platform",        FIELD_STRING, AT(platform),        0,              0, 64,               NULL},
+    {"config",          FIELD_OBJECT, AT(config),          0,              0, 0,                NULL},
 };
 
 #undef AT

@@ -59,15 +59,16 @@ struct update_member {
     char *new_id; /* NULL: not created yet, or not known to be */
     char *reason; /* why it is a member; NULL of the first one */
     bool is_restart;
-    bool is_running;     /* before the update */
-    bool is_auto_remove; /* the engine removes it when it stops */
-    bool is_late_policy; /* see STEP_LATE_POLICY */
-    bool is_checked;     /* the new one has passed */
-    json_t *policy;      /* its RestartPolicy */
-    json_t *create;      /* body of the new container */
-    json_t *connect;     /* array of {"network", "body"} for STEP_CONNECT, or NULL */
-    json_t *source;      /* of the plan, for the comparison: material_store() */
-    char *platform;      /* that it is created for; NULL: the engine's */
+    bool is_running;      /* before the update */
+    bool is_auto_remove;  /* the engine removes it when it stops */
+    bool is_late_policy;  /* see STEP_LATE_POLICY */
+    bool is_checked;      /* the new one has passed */
+    bool is_policy_fixed; /* the engine cannot change the restart policy of a container */
+    json_t *policy;       /* its RestartPolicy */
+    json_t *create;       /* body of the new container */
+    json_t *connect;      /* array of {"network", "body"} for STEP_CONNECT, or NULL */
+    json_t *source;       /* of the plan, for the comparison: material_store() */
+    char *platform;       /* that it is created for; NULL: the engine's */
     /* Config of the image of the new one, for its next update: the image may be pruned. */
     json_t *config;
     struct member_facts facts;

@@ -5,6 +5,7 @@
 
 #include "agent/update/update_internal.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "proto/engine_error.h"
@@ -75,13 +76,29 @@ void update_act_ask(
 static bool policy_is_done(const struct update *u, const struct update_member *m)
 {
     (void)u;
-    return !update_has_own_policy(m) || m->is_late_policy || m->facts.is_policy_off;
+    return !update_has_own_policy(m) || m->is_late_policy || m->is_policy_fixed ||
+           m->facts.is_policy_off;
 }
 
 static bool late_policy_is_done(const struct update *u, const struct update_member *m)
 {
     (void)u;
-    return !update_has_own_policy(m) || m->facts.is_policy_off || !m->facts.has_old;
+    return !update_has_own_policy(m) || m->is_policy_fixed || m->facts.is_policy_off ||
+           !m->facts.has_old;
+}
+
+/*
+ * Podman before 5 has no such request. Its containers are not started again by a daemon, so the old
+ * one stays stopped until the host boots.
+ */
+static void skip_policy(struct update *u)
+{
+    log_warn(
+        LOG_FIELDS("update", u->r->id, "container", update_at(u)->name),
+        "this Podman cannot change the restart policy of a container: with `always` the old one "
+        "would start with the host");
+    update_at(u)->is_policy_fixed = true;
+    update_proceed(u);
 }
 
 static void on_policy_off(void *owner, const struct engine_reply *reply)
@@ -89,6 +106,10 @@ static void on_policy_off(void *owner, const struct engine_reply *reply)
     struct update *u = owner;
 
     u->call = NULL;
+    if (reply->code == -ENOENT && engine_is_podman(u->o.engine)) {
+        skip_policy(u);
+        return;
+    }
     if (reply->code < 0) {
         update_retry_or_fail(u, reply, "switch off the restart policy of");
         return;

@@ -20,12 +20,14 @@ network_config_dir = "${dir}/networks"
 `;
 
 export class Podman extends Engine {
-  static async start() {
+  // `insecure`: HOST:PORT of a registry without TLS.
+  static async start({ insecure } = {}) {
     const dir = await mkdtemp(join(tmpdir(), 'dockmon-podman-'));
     const engine = new Podman(`unix://${dir}/podman.sock`);
     engine.dir = dir;
     await mkdir(join(dir, 'networks'));
     await writeFile(join(dir, 'containers.conf'), CONFIG(dir));
+    await writeFile(join(dir, 'registries.conf'), insecure ? `[[registry]]\nlocation = "${insecure}"\ninsecure = true\n` : '');
     await engine.up();
     return engine;
   }
@@ -36,7 +38,7 @@ export class Podman extends Engine {
   }
 
   get own() {
-    return { env: { CONTAINERS_CONF: join(this.dir, 'containers.conf') } };
+    return { env: { CONTAINERS_CONF: join(this.dir, 'containers.conf'), CONTAINERS_REGISTRIES_CONF: join(this.dir, 'registries.conf') } };
   }
 
   async up() {

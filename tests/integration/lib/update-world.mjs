@@ -13,11 +13,11 @@ const OVER = (r) => r.state !== 'running';
 
 export class UpdateWorld {
   // `later` ends it; the agent's requests go through a proxy when `hasProxy`.
-  static async start(engine, later, { hasProxy = false, env = {}, accept = {} } = {}) {
+  static async start(engine, later, { hasProxy = false, env = {}, accept = {}, registry = null } = {}) {
     const w = new UpdateWorld();
     w.engine = engine;
-    w.registry = await ImageRegistry.start();
-    later(() => w.registry.remove());
+    w.registry = registry ?? await ImageRegistry.start();
+    if (!registry) later(() => w.registry.remove());
     w.server = await HandServer.start({
       authorize: () => ({
         type: 'auth_success', agent_id: 'agent-1', host_id: 'host-1', permanent_token: 'permanent-1',
