@@ -88,3 +88,13 @@ test('a preview by REST, and an update that is refused with 409 because the prev
   assert.equal(answer.status, 'success', JSON.stringify(answer));
   assert.deepEqual((await engine.inspect(c.name)).Config.Cmd, ['sleep', '3602']);
 });
+
+test('an update to the image that the container has changes nothing, and is a success', async () => {
+  const c = await make('current');
+  const answer = await operator.post(path(c.name, 'execute-update'), { stop_timeout: 1 });
+
+  assert.equal(answer.status, 'success', JSON.stringify(answer));
+  assert.equal((await engine.inspect(c.name)).Id, c.id);
+  const [newest] = (await operator.get(`/api/updates/history?host_id=${host.id}`)).updates;
+  assert.deepEqual([newest.state, newest.container_name], ['done', c.name]);
+});
