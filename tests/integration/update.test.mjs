@@ -167,6 +167,21 @@ test('a stopped container stays stopped; a one-shot that ends with 0 is a succes
   assert.equal((await only(shot)).inspect.State.ExitCode, 0);
 });
 
+test('image and containers are asked for by the platform of the old one', async () => {
+  const c = await make('platform');
+  const paths = [];
+  world.proxy.hook = async ({ when, path }) => { if (when === 'before') paths.push(path); };
+  const r = await world.ended(await world.update(c.id, { new_image: v2 }));
+  world.proxy.hook = null;
+  const platform = `platform=linux%2F${await engine.docker('version', '--format', '{{.Server.Arch}}')}`;
+
+  assert.equal(r.state, 'kept', JSON.stringify(r));
+  for (const start of ['/images/create', '/containers/create']) {
+    const found = paths.filter((p) => p.startsWith(start));
+    assert.ok(found.length > 0 && found.every((p) => p.toLowerCase().includes(platform.toLowerCase())), JSON.stringify(found));
+  }
+});
+
 test('a container that has the image already is left alone', async () => {
   const c = await make('current');
   const r = await world.ended(await world.update(c.id));
