@@ -141,6 +141,7 @@ static void check_loss(const char *engine, const char *section, const char *key,
 {
     struct recorded r;
     json_auto_t *found = NULL;
+    const char *found_path;
     json_t *from;
 
     open_recorded(&r, engine);
@@ -155,9 +156,9 @@ static void check_loss(const char *engine, const char *section, const char *key,
     found = difference_find(&r.s);
     if (json_array_size(found) == 0)
         fail_msg("%s: the loss of %s.%s is not found", engine, section, key);
-    if (!str_starts_with(json_text_get(json_array_get(found, 0), "path"), path))
-        fail_msg("%s: %s instead of %s", engine, json_text_get(json_array_get(found, 0), "path"),
-                 path);
+    found_path = json_text_get(json_array_get(found, 0), "path");
+    if (!str_starts_with(found_path, path))
+        fail_msg("%s: %s instead of %s", engine, found_path, path);
     close_recorded(&r);
 }
 

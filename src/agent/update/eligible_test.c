@@ -21,8 +21,8 @@ static json_t *parse(const char *text)
     json_t *v;
 
     str_copy(copy, sizeof(copy), text);
-    for (char *p = copy; *p; p++)
-        *p = *p == '\'' ? '"' : *p;
+    for (char *p = strchr(copy, '\''); p; p = strchr(p, '\''))
+        *p = '"';
     v = json_loads(copy, 0, NULL);
     if (!v)
         fail_msg("no JSON: %s", copy);
