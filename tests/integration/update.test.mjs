@@ -103,6 +103,33 @@ test('a new container that does not stay up is a failure, and the old one runs a
   assert.equal(now.family.length, 1);
 });
 
+test('many settings at once are no loss: those of the user, the image and the engine', async () => {
+  const network = `${engine.prefix}-net`;
+  const subnet = `10.${200 + Math.floor(Math.random() * 50)}.${Math.floor(Math.random() * 250)}`;
+  await engine.docker('network', 'create', '--subnet', `${subnet}.0/24`, network);
+  const donor = await make('donor', ['-v', `${engine.prefix}-vol:/shared`]);
+  const c = await make('rich', ['--network', network, '--ip', `${subnet}.9`, '--network-alias', 'one', '--hostname', 'mine', '--domainname', 'test',
+    '--cap-add', 'NET_ADMIN', '--cap-drop', 'MKNOD', '--security-opt', 'no-new-privileges', '--tmpfs', '/t:size=1m', '--mount', 'type=tmpfs,dst=/m,tmpfs-size=65536',
+    '--mount', 'type=bind,src=/tmp,dst=/b,ro', '-v', '/tmp:/c:ro', '--volumes-from', donor.name, '--ulimit', 'nofile=100:200', '--sysctl', 'net.core.somaxconn=99', '--device', '/dev/null:/dev/zero2:r',
+    '--add-host', 'a:1.2.3.4', '--dns', '1.1.1.1', '--dns-search', 'x.test', '--log-opt', 'max-file=3', '--pids-limit', '50', '--health-cmd', 'true', '--health-interval', '1s', '--init=false', '--shm-size', '8m',
+    '--ipc', 'private', '--group-add', '5', '--user', '0:0', '--workdir', '/', '--oom-score-adj', '5', '--memory', '64m', '--memory-swap', '-1', '--cpu-shares', '77', '--read-only', '--stop-timeout', '1',
+    '--stop-signal', 'INT', '-e', 'COLOUR=red', '-e', 'EMPTY=', '--expose', '99', '-p', '127.0.0.1::98', '--restart', 'on-failure:3', '--label', 'version=own', '-t', '-i'], { command: ['sleep', '3700'] });
+  const before = await engine.inspect(c.id);
+  const r = await world.ended(await world.update(c.id, { new_image: v2 }));
+
+  assert.equal(r.state, 'kept', JSON.stringify(r));
+  const { inspect } = await only(c);
+  const same = ['CapAdd', 'CapDrop', 'SecurityOpt', 'Tmpfs', 'Ulimits', 'Sysctls', 'Devices', 'ExtraHosts', 'Dns', 'DnsSearch', 'LogConfig', 'PidsLimit', 'ShmSize', 'GroupAdd', 'OomScoreAdj', 'Memory', 'MemorySwap', 'CpuShares', 'ReadonlyRootfs', 'RestartPolicy', 'Mounts'];
+  for (const key of same) assert.deepEqual(inspect.HostConfig[key], before.HostConfig[key], key);
+  for (const key of ['Hostname', 'Domainname', 'Cmd', 'User', 'Healthcheck', 'StopSignal', 'StopTimeout', 'Tty', 'OpenStdin']) assert.deepEqual(inspect.Config[key], before.Config[key], key);
+  const [now, then] = [inspect, before].map((i) => i.NetworkSettings.Networks[network]);
+  assert.deepEqual([now.IPAddress, now.IPAMConfig], [then.IPAddress, then.IPAMConfig]);
+  assert.ok(now.Aliases.includes('one'));
+  assert.equal(inspect.Config.Labels.version, 'own');
+  await engine.docker('rm', '-f', c.id, inspect.Id);
+  await engine.docker('network', 'rm', network);
+});
+
 test('an engine that drops a setting without an error fails the update, which is rolled back', async () => {
   const c = await make('lossy', ['--memory', '32m', '--cap-add', 'NET_ADMIN']);
 
