@@ -22,9 +22,9 @@
  * xterm.js makes style elements, hence 'unsafe-inline' for styles; docs/threat-model.md says what that
  * permits. The worker and the sockets of the UI are of the same origin.
  */
-#define CONTENT_POLICY                                                                         \
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' " \
-    "data:; connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+static const char content_policy[] =
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 struct web_files {
     struct map by_path; /* of struct web_file */
@@ -284,7 +284,7 @@ void web_file_respond(const struct web_file *f, struct http_server *s, const str
         "Vary",
         "Accept-Encoding",
         "Content-Security-Policy",
-        CONTENT_POLICY,
+        content_policy,
         "Referrer-Policy",
         "same-origin",
         is_gzip ? "Content-Encoding" : NULL,
