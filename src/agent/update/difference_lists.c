@@ -59,6 +59,16 @@ void difference_compare_mounts(struct difference_work *w)
     }
 }
 
+/* Older engines do not publish a port that is not exposed: so it was bound in vain before. */
+static bool was_publishable(const struct difference_work *w, const char *port)
+{
+    const json_t *config = json_object_get(w->s->before, "Config");
+    const json_t *settings = json_object_get(w->s->before, "NetworkSettings");
+
+    return json_object_get(json_object_get(config, "ExposedPorts"), port) ||
+           json_array_size(json_object_get(json_object_get(settings, "Ports"), port)) > 0;
+}
+
 /* Older engines publish a port only if it is exposed, and say nothing about one that is not. */
 void difference_compare_ports(struct difference_work *w)
 {
@@ -76,7 +86,7 @@ void difference_compare_ports(struct difference_work *w)
         const json_t *now = json_object_get(ports, port);
         _cleanup_free_ char *path = xasprintf("NetworkSettings.Ports.%s", port);
 
-        if (json_array_size(sent) > 0 && json_array_size(now) == 0)
+        if (json_array_size(sent) > 0 && json_array_size(now) == 0 && was_publishable(w, port))
             difference_report(w, path, sent, now);
     }
 }

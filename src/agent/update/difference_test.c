@@ -203,10 +203,13 @@ static const struct single {
     bool is_podman;
 } singles[] = {
   /* Docker 20 to 28 publish a port only if it is exposed (updates-engines.md A1.1). */
-    {"{}",
+    {"{\"Config\":{\"ExposedPorts\":{\"81/udp\":{}}}}",
      "{\"State\":{\"Running\":true},\"HostConfig\":{\"PortBindings\":{\"81/udp\":[{\"HostPort\":\"81\"}]}},"
      "\"NetworkSettings\":{\"Ports\":{}}}",                                                                                         "{\"HostConfig\":{\"PortBindings\":{\"81/udp\":[{\"HostPort\":\"81\"}]}}}",
      "NetworkSettings.Ports.81/udp",                                                                                                                                                                                                                     false},
+    {"{}",
+     "{\"State\":{\"Running\":true},\"HostConfig\":{\"PortBindings\":{\"81/udp\":[{\"HostPort\":\"81\"}]}},"
+     "\"NetworkSettings\":{\"Ports\":{}}}",                                                                                         "{\"HostConfig\":{\"PortBindings\":{\"81/udp\":[{\"HostPort\":\"81\"}]}}}", "",                                      false},
  /* Docker 29 ignores a MAC address at the top level (A1.4). */
     {"{}",
      "{\"State\":{\"Running\":true},\"NetworkSettings\":{\"Networks\":{\"n\":{\"MacAddress\":\"02:42:ac:11:00:02\"}}}}",

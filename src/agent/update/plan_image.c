@@ -225,7 +225,9 @@ int plan_image_ports(struct plan_work *w,
     }
     json_object_foreach(plan_mutable(bindings), port, member)
     {
-        if (plan_ports_is_published(w, port))
+        /* A port that the container does not expose is not published, except by engines that
+         * publish it from PortBindings alone. */
+        if (json_object_get(value, port) && plan_ports_is_published(w, port))
             json_text_set(kept, port, json_object());
     }
     if (json_object_size(kept) > 0) {

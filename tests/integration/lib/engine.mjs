@@ -1,5 +1,7 @@
 // The real Docker Engine of a test, used through the docker CLI as the independent reference.
+import { once } from 'node:events';
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Process, run } from './process.mjs';
@@ -19,6 +21,27 @@ export class Engine {
     const r = await run('docker', args, { env: this.env });
     if (r.code !== 0) throw new Error(`docker ${args.join(' ')}: ${r.stderr || r.stdout}`);
     return r.stdout.trimEnd();
+  }
+
+  // A request to the API itself; resolves with { status, body }.
+  async api(method, path, body) {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
+    const out = request({ socketPath: this.host.replace('unix://', ''), method, path: `/v1.41${path}`, headers });
+
+    out.end(text);
+    const [answer] = await once(out, 'response');
+    const chunks = [];
+    for await (const chunk of answer) chunks.push(chunk);
+    const all = Buffer.concat(chunks).toString();
+    return { status: answer.statusCode, body: all === '' ? null : JSON.parse(all) };
+  }
+
+  // Creates a container by the body of POST /containers/create; resolves with its id.
+  async create(name, body) {
+    const { status, body: answer } = await this.api('POST', `/containers/create?name=${name}`, body);
+    if (status !== 201) throw new Error(`create ${name}: ${answer.message}`);
+    return answer.Id;
   }
 
   async ensureImage() {
