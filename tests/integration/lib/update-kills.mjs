@@ -1,4 +1,4 @@
-// Kills one side of an agent and its engine around one act of an update, and checks what is left when both are back:
+// Kills an agent, its engine, or both (as when the machine fails) around one act of an update, and checks what is left when both are back:
 // one container under the name, at most one of the pair running, and the data of its volumes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -25,12 +25,19 @@ export const UNDO_ACTS = {
   undo_start: /^POST \/containers\/OLD\/start/,
 };
 
-const KILLS = {
+export const KILLS = {
   agent: { down: (w) => w.agent.process.stop('SIGKILL'), up: (w) => w.agent.up() },
   engine: { down: (w) => w.engine.daemon.stop('SIGKILL'), up: (w) => w.engine.up() },
+  both: {
+    down: (w) => Promise.all([KILLS.agent.down(w), KILLS.engine.down(w)]),
+    up: async (w) => {
+      await KILLS.engine.up(w);
+      await KILLS.agent.up(w);
+    },
+  },
 };
 
-class Killer {
+export class Killer {
   constructor(later) {
     this.later = later;
   }
@@ -115,42 +122,42 @@ class Killer {
     const r = await this.settled(id);
     return r;
   }
+
+  async killUpdate(act, who, when, what) {
+    const c = await this.make();
+    const r = await this.one(c, act, who, when, () => this.world.update(c.id, { new_image: this.v2 }));
+
+    await this.check(c, r, what);
+    await this.remove(c);
+  }
+
+  async killRollback(act, who, when, what) {
+    const c = await this.make();
+    const id = await this.world.update(c.id, { new_image: this.v2 });
+    await this.settled(id);
+    const r = await this.one(c, act, who, when, async () => {
+      await this.world.server.command('update_rollback', { update_id: id }, { timeout: 5000 }).catch(() => {});
+      return id;
+    });
+
+    assert.equal(r.state, 'rolled_back', JSON.stringify(r.error));
+    await this.check(c, r, what);
+    await this.remove(c);
+  }
 }
 
-// One test for each act and each moment.
-export function killTests(who) {
+// One test for each act, or for those of `names`, and each moment.
+export function killTests(who, { names = [...Object.keys(ACTS), ...Object.keys(UNDO_ACTS)] } = {}) {
   const later = cleanups();
   const k = new Killer(later);
 
-  test(`${who} is killed in the middle of an update`, { timeout: 900000 }, async (t) => {
+  test(`${{ agent: 'the agent', engine: 'the engine', both: 'the agent and the engine' }[who]}: killed in the middle of an update`, { timeout: 900000 }, async (t) => {
     await k.start();
-    for (const [name, act] of Object.entries(ACTS)) {
-      for (const when of ['before', 'after']) {
-        await t.test(`${when} ${name}`, async () => {
-          const c = await k.make();
-          const r = await k.one(c, act, who, when, () => k.world.update(c.id, { new_image: k.v2 }));
-
-          await k.check(c, r, `${who} killed ${when} ${name}`);
-          await k.remove(c);
-        });
-      }
+    for (const [name, act] of Object.entries(ACTS).filter(([x]) => names.includes(x))) {
+      for (const when of ['before', 'after']) await t.test(`${when} ${name}`, () => k.killUpdate(act, who, when, `${who} killed ${when} ${name}`));
     }
-    for (const [name, act] of Object.entries(UNDO_ACTS)) {
-      for (const when of ['before', 'after']) {
-        await t.test(`${when} ${name}`, async () => {
-          const c = await k.make();
-          const id = await k.world.update(c.id, { new_image: k.v2 });
-          await k.settled(id);
-          const r = await k.one(c, act, who, when, async () => {
-            await k.world.server.command('update_rollback', { update_id: id }, { timeout: 5000 }).catch(() => {});
-            return id;
-          });
-
-          assert.equal(r.state, 'rolled_back', JSON.stringify(r.error));
-          await k.check(c, r, `${who} killed ${when} ${name}`);
-          await k.remove(c);
-        });
-      }
+    for (const [name, act] of Object.entries(UNDO_ACTS).filter(([x]) => names.includes(x))) {
+      for (const when of ['before', 'after']) await t.test(`${when} ${name}`, () => k.killRollback(act, who, when, `${who} killed ${when} ${name}`));
     }
   });
 }
