@@ -104,6 +104,26 @@ for (const at of THREE) {
   });
 }
 
+test('the agent is killed while the engine stops the container, and is back before that has ended', async () => {
+  const c = await make();
+  let is_killed = false;
+  const stopped = new Promise((done) => {
+    world.proxy.hook = async ({ when, path }) => {
+      if (!path.startsWith(`/containers/${c.id}/stop`)) return;
+      if (when === 'after') done();
+      if (when === 'after' || is_killed) return;
+      is_killed = true;
+      setTimeout(() => world.agent.process.stop('SIGKILL').then(() => world.agent.up()), 300); // the engine has it by then
+    };
+  });
+  const id = await world.update(c.id, { new_image: v2, stop_timeout: 4 });
+  const [r] = await Promise.all([world.ended(id), stopped]);
+
+  world.proxy.hook = null;
+  assert.equal(r.state, 'kept', JSON.stringify(r));
+  await check(c, { image: v2, others: 1 });
+});
+
 test('the registry is away: nothing is touched', async () => {
   const c = await make();
   const fresh = await world.registry.push(engine, 'shop:away', ['LABEL away=1']);

@@ -364,7 +364,9 @@ static bool is_past_return(const struct journal_record *r)
 
 /*
  * Before anything was renamed, an interrupted update is undone: the old container was disturbed for
- * a moment at most. Afterwards it goes on.
+ * a moment at most. Afterwards it goes on. So it does while it stops the old one: the engine may
+ * still be about to, and would stop one that a rollback has found running. A second stop ends after
+ * the first.
  */
 void update_decide(struct update *u)
 {
@@ -378,6 +380,10 @@ void update_decide(struct update *u)
     if (u->n_timeouts >= MAX_TIMEOUTS) {
         update_fail(u, CODE_TIMEOUT, "the engine has not answered in time, %u times",
                     u->n_timeouts);
+        return;
+    }
+    if (r->step == STEP_STOP && has_all_new(r) && !is_past_return(r)) {
+        update_proceed(u);
         return;
     }
     if (!has_all_new(r) || (r->step < STEP_SET_ASIDE && !is_past_return(r))) {
