@@ -115,7 +115,7 @@ test('the other commands and the old aliases work', async () => {
 });
 
 test('every request gets an answer, even a malformed one', async () => {
-  const { server } = await pair();
+  const { server, agent } = await pair();
   await server.session();
   const failed = async (fields, pattern) => {
     const reply = await server.operation(fields);
@@ -138,8 +138,13 @@ test('every request gets an answer, even a malformed one', async () => {
   assert.ok((await server.message((m) => m.id === 'c1')).error);
   server.send('{"type": "command", "command": ');
   server.send({ type: 'nonsense' });
-  server.send({ type: 'health_check_configs_sync', payload: { configs: [] } });
+  for (const type of ['health_check_configs_sync', 'health_check_config', 'health_check_configs_sync', 'health_check_config_remove']) server.send({ type, payload: { configs: [] } });
   assert.deepEqual((await server.command('ping')).payload, { status: 'pong' }, 'the session continues');
+  server.ws.terminate();
+  await server.session({ count: 2 });
+  server.send({ type: 'health_check_configs_sync', payload: { configs: [] } });
+  await server.command('ping');
+  assert.equal(agent.process.lines.filter((l) => /the server asks for HTTP health checks/.test(l)).length, 1, 'the warning of a process');
 });
 
 test('commands of one container run in order, those of several containers in parallel', async () => {

@@ -74,7 +74,7 @@ test('a name is resolved by the engine, which may have renamed containers; an id
   }
 });
 
-test('the agent\'s shell is closed when the client disconnects', async () => {
+test("the agent's shell is closed when the client disconnects", async () => {
   const { shell, id: session } = await started(agent);
 
   shell.ws.terminate();
@@ -82,6 +82,12 @@ test('the agent\'s shell is closed when the client disconnects', async () => {
   tell(agent, session, 'data', { data: base64('too late') });
   tell(agent, session, 'closed');
   assert.equal((await client.get('/api/hosts')).find((h) => h.id === agent.hostId).status, 'online');
+  // Its start and its end can be found by the id that the agent knows it by.
+  const events = await eventually(async () => {
+    const list = (await client.get(`/api/events/correlation/${session}`)).events;
+    return list.length > 1 && list;
+  });
+  assert.deepEqual(events.map((e) => [e.event_type, e.correlation_id]).sort(), [['shell_end', session], ['shell_start', session]]);
 });
 
 test("an agent's error closes with 1011 and its text", async () => {

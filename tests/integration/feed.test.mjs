@@ -84,10 +84,16 @@ test('actions of users are events of the feed, with the ids of the log; changes 
   const path = `/api/hosts/${a.hostId}/containers/${a.containers[0].Id}`;
   await keys.operator.post(`${path}/start`);
   await keys.operator.fetch('DELETE', path);
-  for (const title of ['Container acted was started', 'Container acted could not be deleted']) {
+  await keys.operator.fetch('DELETE', `/api/hosts/${a.hostId}/volumes/kept`);
+  const sent = {
+    'Container acted was started': (c) => c.payload?.action === 'start',
+    'Container acted could not be deleted': (c) => c.payload?.action === 'remove',
+    [`Volume ${a.hostname}/kept could not be deleted`]: (c) => c.command === 'delete_volume',
+  };
+  for (const [title, isCommand] of Object.entries(sent)) {
     const { event } = await watcher.next('new_event', (m) => m.event.title === title);
     assert.ok(event.id > 0);
-    assert.equal(event.correlation_id, a.commands.findLast((c) => c.payload?.action === (/started/.test(title) ? 'start' : 'remove')).id);
+    assert.equal(event.correlation_id, a.commands.findLast(isCommand).id);
     assert.deepEqual((await keys.viewer.get(`/api/events/correlation/${event.correlation_id}`)).events, [event]);
     assert.deepEqual(await keys.viewer.get(`/api/events/${event.id}`), event);
     const update = await topics.next('update', (m) => m.events?.some((e) => e.title === title));

@@ -13,14 +13,14 @@ let engine;
 let n = 0;
 
 // A container whose counters grow; the host of its engine is this machine.
-function busy(name, number = 1) {
+function busy(name, number = 1, more = {}) {
   const usage = (at) => ({ cpu_usage: { total_usage: at * 1e7 }, system_cpu_usage: at * 1e9, online_cpus: 2 });
   const stats = () => {
     n++;
     return {
       read: new Date().toISOString(), cpu_stats: usage(n), precpu_stats: usage(n - 1), pids_stats: { current: 1 },
       memory_stats: { usage: 651264 + n, limit: 25276510208, stats: { inactive_file: 0 } },
-      networks: { eth0: { rx_bytes: 516 + n, tx_bytes: n } }, blkio_stats: { io_service_bytes_recursive: [] },
+      networks: { eth0: { rx_bytes: 516 + n, tx_bytes: n } }, blkio_stats: { io_service_bytes_recursive: [] }, ...more,
     };
   };
   return { ...scriptedContainer(number, { name }), stats };
@@ -94,5 +94,25 @@ describe('the channel', { concurrency: true }, () => {
     await behindProxy.server.message((m) => m.command === 'container_stats', { timeout: 40000, what: 'a sample' });
     assert.deepEqual([older, behindProxy, ours, seed].map((p) => p.server.dials.length), [1, 1, 0, 0]);
     for (const { agent } of [older, behindProxy]) assert.ok(!agent.process.lines.some((l) => WARNING.test(l)));
+  });
+
+  test('no sample is longer than 16,384 bytes or has a number that ends the connection', { timeout: 90000 }, async () => {
+    const odd = await ScriptedEngine.start();
+    later(() => odd.stop());
+    odd.containers = [
+      busy('x'.repeat(255), 1),
+      busy('negative', 2, { memory_stats: { usage: 100, limit: -1, stats: { inactive_file: 5000 } }, networks: { eth0: { rx_bytes: -5, tx_bytes: -6 } } }),
+      busy('fractions', 3, { memory_stats: { usage: 1.5, limit: 2.5e9 + 0.5, stats: {} }, networks: { eth0: { rx_bytes: 7.5, tx_bytes: 1e300 } } }),
+      busy('plain', 4),
+    ];
+    const { server } = await pair({ ingest: 'open' }, {}, odd);
+    const names = () => server.samples.map((text) => JSON.parse(text).container_name.replace('/', ''));
+
+    await eventually(() => ['x'.repeat(255), 'negative', 'fractions', 'plain'].every((name) => names().filter((x) => x === name).length > 1), { timeout: 60000, what: 'two samples of each container' });
+    for (const text of server.samples) {
+      assert.ok(Buffer.byteLength(text) <= 16384, `${text.length} bytes`);
+      for (const name of ['memory_usage', 'memory_limit', 'network_rx', 'network_tx', 'disk_read', 'disk_write']) assert.match(text, new RegExp(`"${name}": ?\\d{1,19}[,}]`), name);
+    }
+    assert.equal(server.channels.length, 1, 'the connection continues');
   });
 });
