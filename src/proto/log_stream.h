@@ -58,7 +58,7 @@ struct msg_log_stream {
     char *since, *until; /* RFC 3339 or unix seconds; NULL: no limit */
     bool no_out, no_err; /* "stdout": false, "stderr": false */
     bool has_details;    /* "details": the attributes of the engine come before each text */
-    bool until_exit;     /* end when the container does not run and its log is read */
+    bool until_exit;     /* end with the run of the container, when its log is read */
     char *position;      /* continue from here and ignore `tail`; NULL: a new follow */
     int64_t window;      /* maximum number of unacknowledged bytes */
     int64_t bytes;       /* ack */

@@ -59,9 +59,25 @@ test('-n 0 shows only new lines, also of an empty log', async () => {
   await p.stop('SIGINT');
 });
 
-test('the log continues when the container starts again', async () => {
+test('-f ends with the container, as docker does, and after the last of several', async () => {
+  const [a, b] = [await listed('first', 'trap "echo n2; exit 3" TERM; echo n1; while :; do busybox usleep 100000; done'), await listed('last', 'echo n3; exec sleep 600')];
+  const [one, both, theirs] = [follow(a.name), follow(a.name, b.name), new Process('docker', ['logs', '-f', a.id], { env: engine.env })];
+
+  for (const p of [one, both, theirs]) await p.line(/n1$/);
+  await both.line(/n3$/);
+  await engine.docker('restart', a.id);
+  assert.equal((await theirs.exited).code, 0);
+  assert.equal((await one.exited).code, 0);
+  await both.line(/n2$/);
+  assert.deepEqual(numbers(one), [1, 2]);
+  assert.deepEqual(numbers(theirs), [1, 2]);
+  await engine.docker('kill', b.id);
+  assert.equal((await both.exited).code, 0);
+});
+
+test('the log continues with --follow-restarts when the container starts again', async () => {
   const c = await listed('again', 'echo n7; sleep 600');
-  const p = follow(c.name);
+  const p = follow('--follow-restarts', c.name);
 
   await p.line(/n\d+$/);
   for (let i = 2; i <= 3; i++) {

@@ -54,6 +54,7 @@ struct log_follow {
     bool is_announced;   /* "started" was sent */
     bool is_established; /* a body was read, or the server has a position: retry after failures */
     bool has_unread;     /* the container may have written since its log was read to the end */
+    bool has_exited;     /* with until_exit: the run that was followed has ended */
     const char *reason;  /* of FLUSHING */
 
     struct log_reader reader;
@@ -222,7 +223,7 @@ static void on_body_end(void *owner, const struct engine_reply *reply)
         on_failure(f, reply);
     } else if (until_ns && time_utc_ms() * NS_PER_MS > until_ns) {
         log_reader_end_run(&f->reader);
-        flush(f, "until");
+        flush(f, f->has_exited ? "exited" : "until");
     } else if (f->state == FOLLOW_FOLLOWING && f->reader.n_lines == 0) {
         retry_later(f); /* bounds the requests to an engine that ends each body at once */
     } else {
@@ -282,6 +283,16 @@ static void read_body(struct log_follow *f, enum follow_state state)
 
 /* --- the container ---------------------------------------------------------------------------- */
 
+/* With until_exit the lines of the next run do not belong to this log. */
+static void end_before_next_run(struct log_follow *f)
+{
+    struct log_reader *r = &f->reader;
+
+    f->has_exited = true;
+    if (!r->until_ns || r->until_ns >= r->run_ns)
+        r->until_ns = r->run_ns - 1;
+}
+
 static int read_inspection(struct log_follow *f,
                            const struct engine_reply *reply,
                            bool *ret_is_running,
@@ -290,13 +301,17 @@ static int read_inspection(struct log_follow *f,
     struct checked_text text;
     struct json_span span;
     char id[CONTAINER_ID_SIZE];
+    int64_t started_ns;
     int r = checked_text_init(&text, reply->body, reply->size, err);
 
     if (r < 0)
         return r;
     span = checked_text_span(&text);
+    started_ns = f->reader.started_ns;
     log_reader_set_container(&f->reader, span);
-    *ret_is_running = container_inspect_is_running(span);
+    if (f->until_exit && started_ns && f->reader.started_ns > started_ns && !f->has_exited)
+        end_before_next_run(f);
+    *ret_is_running = container_inspect_is_running(span) && !f->has_exited;
     if (json_span_copy_string(json_span_find(span, "Id"), id, sizeof(id)) &&
         str_is_hex(id, CONTAINER_ID_LEN)) {
         free(f->container);

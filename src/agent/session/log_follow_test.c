@@ -93,6 +93,36 @@ static void test_until_exit_and_details(void **state)
     tear_down(&f);
 }
 
+/* The container was started again before the agent looked: the next run is not followed. */
+static void test_until_exit_ends_before_the_next_run(void **state)
+{
+    static const char again[] = "{\"Id\":\"" A "\",\"State\":{\"Running\":true"
+                                ",\"StartedAt\":\"2026-11-23T02:00:00Z\""
+                                ",\"FinishedAt\":\"2026-11-23T01:59:00Z\"},"
+                                "\"Config\":{\"Tty\":true}}";
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json",            .body = INSPECT("true")               },
+        {.request = "GET /containers/" A "/logs?follow=1", .answer = STREAM_HEAD T("1") "one\r\n"},
+        {.request = "GET /containers/" A "/logs?follow=0",
+         .answer = STREAM_HEAD T("1") "one\r\n" T("2") "two\r\n"
+                                                       "2026-11-23T02:00:01.000000000Z next\r\n" },
+        {.request = "GET /containers/" A "/json",          .body = again                         },
+    };
+    struct fixture f;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":9999,\"until_exit\":true"));
+    (void)expect(&f, "\"exited\"");
+    (void)expect(&f, "two");
+    for (size_t i = 0; i < f.n_sent; i++) {
+        _cleanup_free_ char *sent = json_dumps(f.sent[i], JSON_COMPACT);
+
+        assert_null(strstr(sent, "next"));
+    }
+    tear_down(&f);
+}
+
 /* A log driver that keeps nothing will not keep anything later: no second request. */
 static void test_log_that_cannot_be_read(void **state)
 {
@@ -364,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stopped_container),
         cmocka_unit_test(test_until_exit_and_details),
+        cmocka_unit_test(test_until_exit_ends_before_the_next_run),
         cmocka_unit_test(test_log_that_cannot_be_read),
         cmocka_unit_test(test_error_in_the_log_is_said_once),
         cmocka_unit_test(test_window),

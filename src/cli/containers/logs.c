@@ -25,22 +25,30 @@
 
 struct logs_options {
     const char *tail, *since, *until;
-    bool timestamps, follow, details;
+    bool timestamps, follow, follow_restarts, details;
 };
 
 #define AT(m) offsetof(struct logs_options, m)
 
 static const struct flag flags[] = {
-    {"follow",     'f', FLAG_BOOL,   AT(follow),     NULL,   "keep printing new lines"        },
-    {"tail",       'n', FLAG_STRING, AT(tail),       "N",
-     "show the last N lines, or \"all\" (the default, at most 10000)"                         },
-    {"since",      0,   FLAG_STRING, AT(since),      "TIME",
-     "show lines since 2026-01-31T12:00:00Z, or of the last 10m"                              },
-    {"until",      0,   FLAG_STRING, AT(until),      "TIME", "show lines before this time"    },
-    {"timestamps", 't', FLAG_BOOL,   AT(timestamps), NULL,   "print the time before each line"},
-    {"details",    0,   FLAG_BOOL,   AT(details),    NULL,
-     "print labels and variables that the log driver stores before each line"                 },
+    {"follow",          'f', FLAG_BOOL,   AT(follow),          NULL,
+     "keep printing new lines until the containers exit"                                                },
+    {"follow-restarts", 0,   FLAG_BOOL,   AT(follow_restarts), NULL,
+     "the same, and wait for the next start of containers that exit"                                    },
+    {"tail",            'n', FLAG_STRING, AT(tail),            "N",
+     "show the last N lines, or \"all\" (the default, at most 10000)"                                   },
+    {"since",           0,   FLAG_STRING, AT(since),           "TIME",
+     "show lines since 2026-01-31T12:00:00Z, or of the last 10m"                                        },
+    {"until",           0,   FLAG_STRING, AT(until),           "TIME", "show lines before this time"    },
+    {"timestamps",      't', FLAG_BOOL,   AT(timestamps),      NULL,   "print the time before each line"},
+    {"details",         0,   FLAG_BOOL,   AT(details),         NULL,
+     "print labels and variables that the log driver stores before each line"                           },
 };
+
+static bool is_following(const struct logs_options *o)
+{
+    return o->follow || o->follow_restarts;
+}
 
 static int read_tail(const struct logs_options *o, uint64_t *ret, struct error *err)
 {
@@ -237,30 +245,6 @@ struct request {
     char *query, *since;
 };
 
-/* The list may be older than the last start or end of a container: the engine decides. */
-static bool has_stopped(struct client *c, const json_t *container)
-{
-    json_auto_t *answer = NULL;
-    struct error err = ERROR_INIT;
-    const json_t *now;
-
-    if (client_get(c, container_path(container, "/inspect"), &answer, &err) < 0)
-        return false; /* following it names the reason */
-    now = json_object_get(answer, "State");
-    return json_is_object(now) && !member_is_true(now, "Running") &&
-           !member_is_true(now, "Restarting");
-}
-
-/* With -f docker ends behind the log of a stopped container. */
-static bool have_stopped(struct client *c, const json_t *const *containers, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!has_stopped(c, containers[i]))
-            return false;
-    }
-    return true;
-}
-
 static int show_containers(struct client *c,
                            const struct request *q,
                            const json_t *const *containers,
@@ -270,7 +254,7 @@ static int show_containers(struct client *c,
     struct view v = {.n = n, .options = q->options, .query = q->query};
     int exit_code;
 
-    if (q->options->follow && !have_stopped(c, containers, n)) {
+    if (is_following(q->options)) {
         exit_code = logs_follow(&(struct logs_follow){
             .client = c,
             .containers = containers,
@@ -280,6 +264,7 @@ static int show_containers(struct client *c,
             .since = q->since,
             .timestamps = q->options->timestamps,
             .has_details = q->options->details,
+            .until_exit = !q->options->follow_restarts,
         });
     } else {
         v.sources = xcalloc(n, sizeof(*v.sources));
@@ -330,7 +315,7 @@ static int run(const struct verb *verb, void *options, const struct args_list *w
     (void)verb;
     r = read_tail(o, &q.tail, &err);
     exit_code = r < 0 ? EXIT_USAGE : 1;
-    if (r == 0 && o->follow && o->until)
+    if (r == 0 && is_following(o) && o->until)
         r = error_set(&err, -EINVAL, MSG_EXCLUSIVE, "follow", "until");
     if (r == 0 && o->since && text_parse_time(o->since, time_utc_ms(), &q.since, &err) < 0)
         r = error_wrap(&err, -EINVAL, "--since");

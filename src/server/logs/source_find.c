@@ -85,13 +85,15 @@ static void open_log(struct log_source *s,
                      const struct fleet_host *h,
                      const struct fleet_container *c)
 {
+    bool has_options = fleet_host_can(h, LOG_OPTIONS_CAPABILITY);
+
     free(s->host_name);
     s->host_name = xstrdup(h->row.name);
     str_copy(s->agent_id, sizeof(s->agent_id), h->agent.id);
     take_container(s, c);
-    if ((s->o.has_details || s->o.until_exit) && !fleet_host_can(h, LOG_OPTIONS_CAPABILITY)) {
+    if (s->o.has_details && !has_options) {
         source_fail(s, CODE_UNKNOWN_OPERATION);
-    } else if (fleet_host_can(h, LOG_STREAM_CAPABILITY)) {
+    } else if (fleet_host_can(h, LOG_STREAM_CAPABILITY) && (has_options || !s->o.until_exit)) {
         source_stream_open(s);
     } else {
         source_poll_start(s);

@@ -20,6 +20,7 @@
 struct source_poll {
     struct log_source *source; /* NULL: stopped; the reply only frees the poll */
     bool is_pending;           /* a reply is awaited */
+    bool is_last;              /* with `until_exit`: the container had ended before the request */
     uint64_t tail;
 };
 
@@ -159,8 +160,11 @@ static void on_text(struct source_poll *p, const char *text, size_t size)
     p->tail = next_tail(&s->memory);
     s->is_resuming = true;
     s->o.handler->on_batch(s->o.owner);
-    if (p->source)
+    if (p->source && p->is_last) {
+        source_end(s, CODE_NONE, "exited", "");
+    } else if (p->source) {
         schedule_next(s);
+    }
 }
 
 /* May free the source. */
@@ -198,6 +202,15 @@ static void on_reply(void *owner, const struct command_result *r)
     }
 }
 
+/* By the live model, because the agent does not know `until_exit`. */
+static bool has_exited(const struct log_source *s)
+{
+    const struct fleet_host *h = fleet_find_host(s->owner->o.fleet, s->host_id);
+    const struct fleet_container *c = h ? map_find(&h->containers, s->container_id) : NULL;
+
+    return c && (str_eq(c->state, "exited") || str_eq(c->state, "created"));
+}
+
 static void ask(struct source_poll *p)
 {
     struct log_source *s = p->source;
@@ -213,6 +226,7 @@ static void ask(struct source_poll *p)
     };
 
     p->is_pending = true;
+    p->is_last = s->o.until_exit && has_exited(s);
     command_start(sessions_commands(s->owner->o.sessions), &q);
 }
 

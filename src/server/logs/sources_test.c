@@ -15,6 +15,7 @@
 #include "server/session/session_fixture.h"
 
 #define START_MS 20000 /* an agent has that long to start a stream */
+#define POLL_MS  1000  /* between two requests for a log */
 
 /* One log that is followed, and its agent. */
 struct follow {
@@ -27,6 +28,7 @@ struct follow {
     const json_t *start; /* the last message that started a stream */
     unsigned n_started, n_lines, n_marks, n_ended;
     size_t cost;
+    bool until_exit;
     enum error_code code;
     char mark[16];
 };
@@ -81,6 +83,7 @@ static void follow(struct follow *w)
                                     &(struct log_source_options){.host_id = w->j.host_id,
                                                                  .container = "web",
                                                                  .tail = -1,
+                                                                 .until_exit = w->until_exit,
                                                                  .waits = true,
                                                                  .scope = &w->scope,
                                                                  .handler = &handler,
@@ -326,6 +329,46 @@ static void test_deletion_of_another_host_is_ignored(void **state)
     close_follow(&w);
 }
 
+/* Answers the request for a log with one line. */
+static void answer_poll(struct follow *w)
+{
+    const json_t *m = fake_ws_next(w->ws);
+
+    assert_non_null(m);
+    assert_string_equal(agent_text(json_object_get(m, "payload"), "action"), "get_logs");
+    fake_ws_receive_json(w->ws, json_pack("{s:s, s:O, s:{s:s}}", "type", "response", "id",
+                                          json_object_get(m, "id"), "payload", "logs",
+                                          "2026-11-23T01:53:00.000000001Z one\n"));
+    fake_advance(0);
+    if (w->source)
+        log_source_ack(w->source, w->cost);
+    w->cost = 0;
+}
+
+/* An agent without `log_options` is polled until its list has the end of the container. */
+static void test_older_agent_is_polled_until_the_exit(void **state)
+{
+    struct follow w;
+
+    open_follow(&w, *state);
+    log_source_free(TAKE_PTR(w.source));
+    while (next_stream(&w)) /* of the log without `until_exit` */
+        continue;
+    w.until_exit = true;
+    follow(&w);
+    answer_poll(&w);
+    assert_int_equal(w.n_lines, 1);
+    fake_advance(POLL_MS);
+    answer_poll(&w);
+    list_containers(&w, json_pack("[o]", agent_container(ID_A, "/web", "exited")));
+    assert_int_equal(w.n_ended, 0); /* its last lines were not read yet */
+    fake_advance(POLL_MS);
+    answer_poll(&w);
+    assert_int_equal(w.n_ended, 1);
+    assert_int_equal(w.code, CODE_NONE);
+    close_follow(&w);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -338,6 +381,7 @@ int main(void)
         TEST(test_deleted_host_ends_the_log),
         TEST(test_error_that_stays_ends_the_log),
         TEST(test_deletion_of_another_host_is_ignored),
+        TEST(test_older_agent_is_polled_until_the_exit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
