@@ -70,6 +70,32 @@ static void test_other_hashes_of_crypt_are_not_computed(void **state)
     }
 }
 
+#define ARGON(settings) "$argon2id$" settings "$c29tZXNhbHQ$aGFzaA"
+
+/* A hash from a file of others may cost no more memory and time than the limits. */
+static void test_costs_of_argon2_are_limited(void **state)
+{
+    static const char *const known[] = {
+        ARGON("v=19$m=8,t=1,p=1"),
+        ARGON("v=19$m=65536,t=2,p=1"),
+        ARGON("v=19$m=262144,t=10,p=1"),
+    };
+    static const char *const refused[] = {
+        ARGON("v=18$m=65536,t=2,p=1"),    ARGON("v=20$m=65536,t=2,p=1"),
+        ARGON("v=19$m=7,t=2,p=1"),        ARGON("v=19$m=262145,t=2,p=1"),
+        ARGON("v=19$m=65536,t=0,p=1"),    ARGON("v=19$m=65536,t=11,p=1"),
+        ARGON("v=19$m=65536,t=2,p=0"),    ARGON("v=19$m=65536,t=2,p=2"),
+        ARGON("v=19$m=,t=2,p=1"),         ARGON("v=19$t=2,m=65536,p=1"),
+        "$argon2id$v=19$m=65536,t=2,p=1", "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$aGFzaA",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        assert_true(password_is_known_hash(known[i]));
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        assert_false(password_is_known_hash(refused[i]));
+}
+
 static void test_hashes_of_others_are_outdated(void **state)
 {
     char own[PASSWORD_HASH_SIZE];
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_hashes_verify_their_password_only),
         cmocka_unit_test(test_bcrypt_hashes_are_verified),
         cmocka_unit_test(test_other_hashes_of_crypt_are_not_computed),
+        cmocka_unit_test(test_costs_of_argon2_are_limited),
         cmocka_unit_test(test_hashes_of_others_are_outdated),
         cmocka_unit_test(test_an_unknown_user_takes_as_long_as_a_known_one),
         cmocka_unit_test(test_lengths_count_characters),
