@@ -60,6 +60,19 @@ static struct ws *dial_plain(struct fixture *f)
     return feed_fixture_dial(f);
 }
 
+/* A client that announces subscriptions gets nothing before its first one. */
+static void test_announced_subscriber_gets_no_lists(void **state)
+{
+    struct fixture *f = *state;
+    struct ws *ws = feed_fixture_dial(f);
+
+    feed_fixture_put_containers(f, json_pack("[o]", feed_fixture_element(ID_A, "/web", "x")));
+    fake_advance(0);
+    fake_advance(10000);
+    assert_null(fake_ws_next(ws));
+    fake_ws_end(ws, 1000);
+}
+
 static void test_lists_are_sent_while_somebody_watches(void **state)
 {
     struct fixture *f = *state;
@@ -344,6 +357,7 @@ static void test_listed_hosts_are_in_scope_of_a_client(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(test_announced_subscriber_gets_no_lists),
         WITH_FIXTURE(test_lists_are_sent_while_somebody_watches),
         WITH_FIXTURE(test_lists_that_take_long_are_sent_less_often),
         WITH_FIXTURE(test_hosts_beyond_the_maximum_are_left_out),
