@@ -11,6 +11,7 @@ int server_open_updates(struct server *s, const struct config *config, struct er
                             .loop = s->loop,
                             .fleet = s->fleet,
                             .sessions = s->sessions,
+                            .checker = s->checker,
                             .store = s->store,
                             .store_jobs = s->store_jobs,
                         },

@@ -43,6 +43,7 @@ async function container(reference, image, { more = {}, arch = 'amd64' } = {}) {
     hand,
     status: () => admin.get(`${path}/update-status`),
     check: (status = 200) => admin.post(`${path}/check-update`, undefined, { status }),
+    update: (status) => admin.post(`${path}/execute-update`, {}, { status }),
   };
 }
 
@@ -68,6 +69,7 @@ test('an open registry: up to date, then outdated, with version and age; a rebui
   assert.equal(same.status, 'checked');
   assert.equal(same.way, 'registry');
   assert.equal(same.update_available, false);
+  assert.match((await c.update(400)).detail, /No update .* is available/);
   assert.equal(same.latest_digest, old.digest);
   assert.equal(same.current_digest, old.digest);
   assert.deepEqual(same.newer_tags, { patch: '1.0.7', minor: '1.2.0', major: '1.2.0' });

@@ -130,9 +130,58 @@ test('a preview is passed on, and checked', async () => {
   assert.equal((await asked(agent, 'update_preview')).payload.new_image, 'nginx:1.28');
   agent.results.update_preview = { ...preview, changes: [1] };
   await admin.post(path(agent, 'web', 'update/preview'), {}, { status: 502 });
-  await viewer.post(path(agent, 'web', 'update/preview'), {}, { status: 403 });
+  agent.results.update_preview = preview;
+  assert.equal((await viewer.post(path(agent, 'web', 'update/preview'), {})).name, 'web', 'a preview changes nothing');
+  await viewer.post(path(agent, 'web', 'update/rollback'), {}, { status: 403 });
+  await viewer.delete(path(agent, 'web', 'update'), { status: 403 });
   await viewer.post(path(agent, 'web', 'execute-update'), {}, { status: 403 });
   await admin.post(path(agent, 'web', 'execute-update'), { fingerprint: 'x' }, { status: 422 });
+});
+
+test('credentials go with the pull of their registry, and with no other', async () => {
+  const agent = await join(JournalAgent, 'web');
+  const keeper = await server.client('admin');
+  const { id } = await keeper.post('/api/registry-credentials', { registry_url: 'ghcr.io', username: 'deploy', password: 'hunter2' }, { status: 201 });
+  const order = async (image) => {
+    agent.commands = [];
+    await admin.post(`${path(agent, 'web', 'execute-update')}?wait=false`, { image }, { status: 202 });
+    const o = await asked(agent, 'update_container');
+    journal(agent, record(agent, o, { state: 'failed', step: 'end', ended_at: Date.now(), error: { code: 'engine_error', text: 'x' } }));
+    await eventually(async () => (await history(agent)).find((u) => u.update_id === o.payload.update_id), { what: 'its end' });
+    return o.payload.registry_auth;
+  };
+
+  assert.deepEqual(await order('ghcr.io/a/web:2'), { username: 'deploy', password: 'hunter2', serveraddress: 'ghcr.io' });
+  assert.equal(await order('nginx:1.28'), null);
+  assert.equal(await order('ghcr.io.example.com/a/web:2'), null);
+  agent.results.update_preview = previewOf(agent.containers[0]);
+  await admin.post(path(agent, 'web', 'update/preview'), { image: 'ghcr.io/a/web:2' });
+  assert.equal((await asked(agent, 'update_preview')).payload.registry_auth.password, 'hunter2');
+  await keeper.delete(`/api/registry-credentials/${id}`);
+});
+
+test('a caller does not wait for an agent that has gone, and an update that it has lost is over', async () => {
+  const agent = await join(JournalAgent, 'web');
+  const waiting = admin.post(path(agent, 'web', 'execute-update'), {}, { status: 503 });
+  const order = await asked(agent, 'update_container');
+
+  journal(agent, record(agent, order));
+  await eventually(async () => (await history(agent)).length === 1, { what: 'the record' });
+  agent.ws.terminate();
+  assert.match((await waiting).detail, new RegExp(order.payload.update_id));
+  assert.equal((await history(agent))[0].state, 'running', 'it goes on without the connection');
+
+  agent.results.update_list = { updates: [record(agent, order)], strangers: [] };
+  await agent.connect(agent.permanentToken);
+  await asked(agent, 'update_list');
+  assert.equal((await history(agent))[0].state, 'running', 'the agent has it');
+  agent.ws.terminate();
+  await eventually(async () => (await admin.get('/api/hosts')).find((h) => h.id === agent.hostId).status === 'offline', { what: 'the end of the connection' });
+  agent.results.update_list = { updates: [], strangers: [] };
+  await agent.connect(agent.permanentToken);
+  const lost = await eventually(async () => { const [u] = await history(agent); return u.state === 'failed' && u; }, { what: 'the end of the update' });
+  assert.match(lost.error.text, /data directory/);
+  await eventually(async () => (await events(agent, 'update_failed')).length === 1, { what: 'update_failed' });
 });
 
 test('an update is cancelled', async () => {

@@ -80,7 +80,7 @@ const struct route routes[] = {
     {"DELETE", "/api/bulk/{job}",                          ROLE_OPERATOR, bulk_cancel,          "bulk_cancel",       SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/batch",                               ROLE_OPERATOR, batch_create,         "batch_create",      BULK,  0,        OBJECT_LIST,        OPERATION_NONE          },
     {"GET",    "/api/batch/{job}",                         ROLE_OPERATOR, batch_get,            NULL,                0,     0,        OBJECT_NONE,        OPERATION_NONE          },
-    {"POST",   C "/update/preview", ROLE_OPERATOR, container_update_preview, "update_preview", SMALL, LONG_OP, OBJECT_CONTAINER, OPERATION_NONE},
+    {"POST",   C "/update/preview", ROLE_VIEWER, container_update_preview, "update_preview", SMALL, LONG_OP, OBJECT_CONTAINER, OPERATION_NONE},
     {"POST",   C "/update/rollback", ROLE_OPERATOR, container_update_rollback, "update_rollback", SMALL, LONG_OP, OBJECT_CONTAINER, OPERATION_NONE},
     {"DELETE", C "/update", ROLE_OPERATOR, container_update_cancel, "update_cancel", SMALL, 0, OBJECT_CONTAINER, OPERATION_NONE},
     {"POST",   C "/execute-update", ROLE_OPERATOR, container_execute_update, "container_update", SMALL, LONG_OP, OBJECT_CONTAINER, OPERATION_NONE},

@@ -227,6 +227,10 @@ void container_update_preview(struct api_call *call)
         return;
     }
     args.container_id = xstrdup(target.container->id);
+    json_decref(args.registry_auth);
+    args.registry_auth = checker_credentials(call->api->o.checker, str_is_empty(args.new_image)
+                                                                       ? target.container->image
+                                                                       : args.new_image);
     api_agent_ask(call, target.host,
                   &(struct api_operation){
                       .operation = OPERATION_UPDATE_PREVIEW,
@@ -252,6 +256,33 @@ static void on_started(void *owner, const char *update_id, const struct command_
                    "update_started");
 }
 
+/* DockMon's clients expect 400 when nothing is newer. False after the call was answered. */
+static bool check_available(struct api_call *call,
+                            const struct api_target *target,
+                            const struct update_args *args)
+{
+    bool is_current, is_forced = false;
+    struct error err = ERROR_INIT;
+    struct checker_view v;
+
+    if (api_query_bool(call, "force", false, &is_forced, &err) < 0) {
+        api_fail_error(call, &err);
+        return false;
+    }
+    if (is_forced || !str_is_empty(args->new_image))
+        return true;
+    checker_look(call->api->o.checker, target->host, target->container, &v);
+    is_current = v.decision.state == DECISION_UP_TO_DATE;
+    checker_view_done(&v);
+    if (is_current) {
+        api_fail_code(call, CODE_INVALID_ARGUMENT,
+                      "No update of %s is available: its registry has the same image. Check again, "
+                      "or use force=true",
+                      target->container->name);
+    }
+    return !is_current;
+}
+
 void container_execute_update(struct api_call *call)
 {
     struct update_args args = UPDATE_ARGS_INIT;
@@ -260,7 +291,7 @@ void container_execute_update(struct api_call *call)
 
     if (!read_request(call, &args))
         return;
-    if (!find_container(call, &target)) {
+    if (!find_container(call, &target) || !check_available(call, &target, &args)) {
         update_args_done(&args);
         return;
     }

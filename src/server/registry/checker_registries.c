@@ -111,7 +111,7 @@ json_t *checker_credentials(const struct checker *c, const char *image)
     struct reference r = {0};
     const struct peer *p;
 
-    if (reference_parse(image, &r, NULL) < 0)
+    if (!image || reference_parse(image, &r, NULL) < 0)
         return NULL;
     p = r.domain ? map_find(&c->peers, r.domain) : NULL;
     reference_done(&r);

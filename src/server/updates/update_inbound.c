@@ -72,10 +72,7 @@ static void set_text(char **member, const char *text)
     *member = text ? xstrdup(text) : NULL;
 }
 
-void updates_end_foreign(struct updates *u,
-                         struct update *up,
-                         enum update_state state,
-                         const char *why)
+void updates_end(struct updates *u, struct update *up, enum update_state state, const char *why)
 {
     const struct update_before before = {updates_state_of(up), false};
 
@@ -98,9 +95,9 @@ static void take_foreign_progress(struct updates *u,
     set_text(&up->record.step, m->stage);
     up->record.step_at = time_utc_ms();
     if (str_eq(m->stage, "rollback")) {
-        updates_end_foreign(u, up, UPDATE_ROLLED_BACK, why);
+        updates_end(u, up, UPDATE_ROLLED_BACK, why);
     } else if (str_eq(m->stage, "failed") || !str_is_empty(m->error)) {
-        updates_end_foreign(u, up, UPDATE_FAILED, why);
+        updates_end(u, up, UPDATE_FAILED, why);
     } else {
         /* "completed" is not the end: update_complete follows, with the new id. */
         updates_store(u, up);
@@ -198,7 +195,7 @@ static void on_complete(struct updates *u, const struct fleet_host *h, const jso
                                                   json_text_str(c.failed_dependents.items[i]),
                                                   "action", "recreate", "state", "failed"));
         }
-        updates_end_foreign(u, up, UPDATE_DONE, NULL);
+        updates_end(u, up, UPDATE_DONE, NULL);
     }
     update_complete_done(&c);
 }

@@ -70,17 +70,23 @@ static int reserve(struct updates *u,
 }
 
 /* Agents of DockMon send progress with short ids, and need the name of the image. */
-static json_t *make_payload(const struct updates_start *s, const char *update_id)
+static json_t *make_payload(const struct updates *u,
+                            const struct updates_start *s,
+                            const char *update_id)
 {
     bool has_journal = fleet_host_can(s->host, UPDATES_CAPABILITY);
     struct update_args args = *s->args; /* borrows its members */
     char id[CONTAINER_ID_SIZE];
+    json_auto_t *auth = NULL;
 
     str_copy(id, has_journal ? CONTAINER_ID_SIZE : CONTAINER_SHORT_ID_SIZE, s->container->id);
     args.container_id = id;
     args.update_id = (char *)(uintptr_t)update_id;
     if (!has_journal && str_is_empty(args.new_image))
         args.new_image = s->container->image;
+    auth = checker_credentials(u->o.checker,
+                               str_is_empty(args.new_image) ? s->container->image : args.new_image);
+    args.registry_auth = auth;
     return update_args_encode(OPERATION_UPDATE_CONTAINER, &args);
 }
 
@@ -109,7 +115,7 @@ int updates_ask(struct updates *u, const struct updates_start *s, struct error *
     command_start(sessions_commands(u->o.sessions), &(struct command_request){
                                                         .agent_id = s->host->agent.id,
                                                         .operation = OPERATION_UPDATE_CONTAINER,
-                                                        .payload = make_payload(s, update_id),
+                                                        .payload = make_payload(u, s, update_id),
                                                         .timeout_ms = START_MS,
                                                         .done = on_answer,
                                                         .owner = q,

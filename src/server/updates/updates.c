@@ -292,7 +292,7 @@ static void on_sweep(struct loop_timer *t)
     struct update *up;
 
     while ((up = find_overdue(u)))
-        updates_end_foreign(u, up, UPDATE_FAILED, "the agent did not report the end of the update");
+        updates_end(u, up, UPDATE_FAILED, "the agent did not report the end of the update");
     loop_timer_start(u->o.loop, t, SWEEP_MS, on_sweep);
 }
 
@@ -312,6 +312,7 @@ static void on_host_removal(struct fleet_listener *l, const struct fleet_host *h
     struct updates *u = CONTAINER_OF(l, struct updates, fleet);
     struct update *up;
 
+    (void)map_remove(&u->online, h->row.id);
     while ((up = find_of_host(u, h->row.id)))
         updates_remove(u, up);
 }
@@ -323,6 +324,7 @@ int updates_open(struct updates **ret, const struct updates_options *o, struct e
 
     u->o = *o;
     u->sessions.on_update = updates_on_event;
+    u->fleet.on_host = updates_on_host;
     u->fleet.on_host_removal = on_host_removal;
     r = updates_list(o->store, &(struct updates_query){.limit = LOAD_LIMIT}, load_row, u, err);
     if (r < 0) {
@@ -361,5 +363,6 @@ void updates_close(struct updates *u)
         update_free(up);
     }
     map_done(&u->all);
+    map_done(&u->online);
     free(u);
 }

@@ -23,6 +23,7 @@
 #include "proto/update.h"
 #include "server/common/job.h"
 #include "server/fleet/fleet.h"
+#include "server/registry/checker.h"
 #include "server/session/session.h"
 #include "server/sqlite/db.h"
 
@@ -47,6 +48,7 @@ struct updates_options {
     struct loop *loop;
     struct fleet *fleet;
     struct sessions *sessions;
+    const struct checker *checker; /* has the credentials of registries */
     struct db *store;
     struct job_queue *store_jobs;
 };
@@ -91,7 +93,8 @@ void updates_each(const struct updates *u, updates_fn fn, void *arg); /* in no o
 
 struct update_waiter {
     struct list link;
-    /* The update is not active any more, and is not being rolled back; NULL: its host was deleted, or the server stops. */
+    /* The update is not active any more, and is not being rolled back; NULL: its
+     * host was deleted or went offline, or the server stops. */
     void (*done)(struct update_waiter *w, const struct update *update);
 };
 

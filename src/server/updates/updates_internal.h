@@ -15,7 +15,8 @@
 
 struct updates {
     struct updates_options o;
-    struct map all; /* "HOST/UPDATE" -> struct update */
+    struct map all;    /* "HOST/UPDATE" -> struct update */
+    struct map online; /* ids of hosts; the values mean nothing */
     struct sessions_listener sessions;
     struct fleet_listener fleet;
     struct loop_timer sweep;
@@ -47,11 +48,12 @@ void updates_fill_record(struct update_record *r,
                          const char *update_id);
 
 /* update_inbound.c */
-void updates_end_foreign(struct updates *u,
-                         struct update *up,
-                         enum update_state state,
-                         const char *why);
+/* Ends an update about which its agent will not say more. */
+void updates_end(struct updates *u, struct update *up, enum update_state state, const char *why);
 void updates_on_event(struct sessions_listener *l,
                       const char *agent_id,
                       const char *name,
                       const json_t *payload);
+
+/* update_verify.c */
+void updates_on_host(struct fleet_listener *l, const struct fleet_host *h);
