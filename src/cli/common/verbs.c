@@ -5,11 +5,11 @@
 #include <string.h>
 
 static const struct verb *const containers[] = {
-    &verb_ps,      &verb_logs,    &verb_exec,  &verb_start,   &verb_stop,
-    &verb_restart, &verb_kill,    &verb_pause, &verb_unpause, &verb_rename,
-    &verb_rm,      &verb_inspect, &verb_stats, &verb_history, &verb_container_prune,
-    &verb_top,     &verb_diff,    &verb_port,  &verb_wait,    &verb_cp,
-    NULL,
+    &verb_ps,      &verb_logs,    &verb_exec,     &verb_start,   &verb_stop,
+    &verb_restart, &verb_kill,    &verb_pause,    &verb_unpause, &verb_rename,
+    &verb_rm,      &verb_inspect, &verb_stats,    &verb_history, &verb_container_prune,
+    &verb_top,     &verb_diff,    &verb_port,     &verb_wait,    &verb_cp,
+    &verb_update,  &verb_updates, &verb_rollback, NULL,
 };
 
 static const struct verb *const hosts[] = {
@@ -79,6 +79,7 @@ const struct verb_alias verb_aliases[] = {
     {"container cp",      &verb_cp     },
     {"container rm",      &verb_rm     },
     {"container inspect", &verb_inspect},
+    {"container update",  &verb_update },
     {"container stats",   &verb_stats  },
     {"container usage",   &verb_history},
     {"container history", &verb_history},

@@ -1,0 +1,269 @@
+/*
+ * update, rollback: replace a container by one of a newer or another image, and put the old one
+ * back. The agent does it, so that an interrupted client changes nothing.
+ */
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/common/member.h"
+#include "cli/common/messages.h"
+#include "cli/common/output.h"
+#include "cli/common/verbs.h"
+#include "cli/containers/containers.h"
+#include "cli/updates/update_follow.h"
+#include "cli/updates/update_preview.h"
+
+#include <errno.h>
+
+#define MAX_SECONDS (UINT64_C(90) * 86400)
+
+struct update_options {
+    const char *image, *platform, *fingerprint, *time, *health, *keep;
+    bool dry_run, wait, cancel, consent, ignore_lock, json;
+};
+
+#define AT(m) offsetof(struct update_options, m)
+
+static const struct flag flags[] = {
+    {"image",          0,   FLAG_STRING, AT(image),       "IMAGE",
+     "the new image (default: what the present reference names now)"                                               },
+    {"dry-run",        0,   FLAG_BOOL,   AT(dry_run),     NULL,
+     "show what would change; the image is pulled, nothing else is done"                                           },
+    {"wait",           'w', FLAG_BOOL,   AT(wait),        NULL,      "show the progress until the updates are over"},
+    {"cancel",         0,   FLAG_BOOL,   AT(cancel),      NULL,
+     "cancel the update in progress, possible until the old container is stopped"                                  },
+    {"time",           't', FLAG_STRING, AT(time),        "SECONDS",
+     "wait this long for the old container to stop before killing it (default 30)"                                 },
+    {"health-timeout", 0,   FLAG_STRING, AT(health),      "SECONDS",
+     "how long the new container may take to become healthy (default 120)"                                         },
+    {"keep",           0,   FLAG_STRING, AT(keep),        "SECONDS",
+     "how long the old container is kept for a rollback (default 86400)"                                           },
+    {"platform",       0,   FLAG_STRING, AT(platform),    "OS/ARCH", "platform of the new image"                   },
+    {"fingerprint",    0,   FLAG_STRING, AT(fingerprint), "HASH",
+     "of a --dry-run: refuse if anything has changed since"                                                        },
+    {"ignore-lock",    0,   FLAG_BOOL,   AT(ignore_lock), NULL,
+     "update even if the container has locked its update, as during a backup"                                      },
+    {"consent",        0,   FLAG_BOOL,   AT(consent),     NULL,
+     "Podman: the present addresses may become static ones"                                                        },
+    {"json",           0,   FLAG_BOOL,   AT(json),        NULL,      "with --dry-run: print a JSON array"          },
+};
+
+/* --- the request --- */
+
+/* Adds a number of seconds to the body. */
+static int add_seconds(
+    json_t *body, const char *member, const char *flag, const char *value, struct error *err)
+{
+    uint64_t seconds = 0;
+    int r = value ? args_read_number(flag, value, 0, MAX_SECONDS, &seconds, err) : 0;
+
+    if (value && r == 0)
+        (void)json_object_set_new(body, member, json_integer((json_int_t)seconds));
+    return r;
+}
+
+static void add_text(json_t *body, const char *member, const char *value)
+{
+    if (value)
+        (void)json_object_set_new(body, member, json_string(value));
+}
+
+static int make_body(const struct update_options *o, json_t *body, struct error *err)
+{
+    int r = add_seconds(body, "stop_timeout", "time", o->time, err);
+
+    if (r == 0)
+        r = add_seconds(body, "health_timeout", "health-timeout", o->health, err);
+    if (r == 0)
+        r = add_seconds(body, "keep_s", "keep", o->keep, err);
+    add_text(body, "image", o->image);
+    add_text(body, "platform", o->platform);
+    add_text(body, "fingerprint", o->fingerprint);
+    if (o->consent)
+        (void)json_object_set_new(body, "has_consent", json_true());
+    if (o->ignore_lock)
+        (void)json_object_set_new(body, "ignore_lock", json_true());
+    return r;
+}
+
+static int check_options(const struct update_options *o,
+                         const struct args_list *words,
+                         struct error *err)
+{
+    if (o->dry_run && o->wait)
+        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "dry-run", "wait");
+    if (o->cancel && (o->dry_run || o->wait || o->image))
+        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "cancel",
+                         o->dry_run ? "dry-run"
+                         : o->wait  ? "wait"
+                                    : "image");
+    if (o->json && !o->dry_run)
+        return error_set(err, -EINVAL, "--json needs --dry-run");
+    if (o->fingerprint && words->n > 1)
+        return error_set(err, -EINVAL,
+                         "--fingerprint is that of one container; name only this one");
+    return 0;
+}
+
+struct session {
+    const struct update_options *o;
+    json_t *body;
+    json_t *previews; /* for --json */
+    struct update_follow *follow;
+    int exit_code;
+};
+
+static void fill_request(void *owner, const json_t *container, struct client_request *r)
+{
+    const struct session *s = owner;
+
+    r->method = s->o->cancel ? "DELETE" : "POST";
+    r->path = container_path(container, s->o->cancel    ? "/update"
+                                        : s->o->dry_run ? "/update/preview"
+                                                        : "/execute-update?wait=false");
+    r->body = s->o->cancel ? NULL : json_incref(s->body);
+}
+
+static void show_preview(void *owner, const char *word, const struct client_request *r)
+{
+    struct session *s = owner;
+
+    if (s->o->json) {
+        (void)json_array_append(s->previews, r->json);
+        if (json_is_object(json_object_get(r->json, "refused")))
+            s->exit_code = 1;
+    } else if (update_preview_print(word, s->o->image, r->json)) {
+        s->exit_code = 1;
+    }
+}
+
+static void show_started(void *owner, const char *word, const struct client_request *r)
+{
+    struct update_follow *f = ((struct session *)owner)->follow;
+    const char *id = member_text(r->json, "update_id");
+
+    f->watches[f->n++] = (struct update_watch){.word = xstrdup(word), .update_id = xstrdup(id)};
+    if (!((struct session *)owner)->o->wait)
+        output_line("%s %s", word, id);
+}
+
+/* Starts the updates, and follows them with --wait. */
+static int start_updates(struct client *c, const struct args_list *words, struct session *s)
+{
+    struct update_follow f = {.watches = xcalloc(words->n, sizeof(*f.watches))};
+    struct error err = ERROR_INIT;
+    int exit_code = 1;
+
+    s->follow = &f;
+    if (s->o->wait && update_follow_start(&f, c, &err) < 0) {
+        output_error("%s", err.msg);
+    } else {
+        exit_code = containers_each(
+            c, words,
+            &(struct containers_batch){.fill = fill_request, .show = show_started, .owner = s});
+        if (s->o->wait && f.n > 0) {
+            int followed = update_follow_run(&f);
+
+            exit_code = followed ? followed : exit_code;
+        }
+    }
+    for (size_t i = 0; i < f.n; i++)
+        update_watch_done(&f.watches[i]);
+    free(f.watches);
+    return exit_code;
+}
+
+static int run_request(struct client *c, const struct args_list *words, struct session *s)
+{
+    json_auto_t *previews = json_array();
+    struct containers_batch batch = {.fill = fill_request, .owner = s};
+    int exit_code;
+
+    if (!s->o->dry_run && !s->o->cancel)
+        return start_updates(c, words, s);
+    s->previews = previews;
+    batch.show = s->o->dry_run ? show_preview : NULL;
+    exit_code = containers_each(c, words, &batch);
+    if (s->o->json)
+        output_json(previews);
+    return s->exit_code ? s->exit_code : exit_code;
+}
+
+static int run_update(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = NULL;
+    json_auto_t *body = json_object();
+    struct session s = {.o = options, .body = body};
+    struct error err = ERROR_INIT;
+
+    (void)verb;
+    if (check_options(options, words, &err) < 0 || make_body(options, body, &err) < 0) {
+        output_error("%s", err.msg);
+        return EXIT_USAGE;
+    }
+    c = client_open_configured();
+    return c ? run_request(c, words, &s) : 1;
+}
+
+const struct verb verb_update = {
+    .name = "update",
+    .operation = OPERATION_UPDATE_CONTAINER,
+    .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "Replace containers by ones of a newer or another image",
+    .examples = "  dockmon update --dry-run prod-1/web\n"
+                "  dockmon update --wait prod-1/web\n"
+                "  dockmon update --image nginx:1.28 prod-1/web prod-2/web\n"
+                "  dockmon update --cancel prod-1/web\n",
+    VERB_FLAGS(flags),
+    .words = WORDS_CONTAINERS,
+    .min_words = 1,
+    .options_size = sizeof(struct update_options),
+    .run = run_update,
+};
+
+/* --- rollback --- */
+
+static void fill_rollback(void *owner, const json_t *container, struct client_request *r)
+{
+    (void)owner;
+    r->method = "POST";
+    r->path = container_path(container, "/update/rollback");
+}
+
+static void show_rollback(void *owner, const char *word, const struct client_request *r)
+{
+    int *exit_code = owner;
+    const char *why = member_text(r->json, "message");
+
+    if (str_eq(member_text(r->json, "status"), "success")) {
+        output_line("%s", word);
+    } else {
+        *exit_code = output_failure(word, *why ? why : "the rollback was not completed");
+    }
+}
+
+static int run_rollback(const struct verb *verb, void *options, const struct args_list *words)
+{
+    _cleanup_(client_closep) struct client *c = client_open_configured();
+    int failed = 0, exit_code;
+
+    (void)verb;
+    (void)options;
+    if (!c)
+        return 1;
+    exit_code = containers_each(
+        c, words,
+        &(struct containers_batch){.fill = fill_rollback, .show = show_rollback, .owner = &failed});
+    return failed ? failed : exit_code;
+}
+
+const struct verb verb_rollback = {
+    .name = "rollback",
+    .operation = OPERATION_UPDATE_ROLLBACK,
+    .usage = "CONTAINER [CONTAINER...]",
+    .summary = "Start the containers from before an update again, in place of the new ones",
+    .examples = "  dockmon rollback prod-1/web\n",
+    .words = WORDS_CONTAINERS,
+    .min_words = 1,
+    .run = run_rollback,
+};
