@@ -55,7 +55,7 @@ static int add_seconds(
     json_t *body, const char *member, const char *flag, const char *value, struct error *err)
 {
     uint64_t seconds = 0;
-    int r = value ? args_read_number(flag, value, 0, MAX_SECONDS, &seconds, err) : 0;
+    int r = value ? args_read_number(flag, value, 1, MAX_SECONDS, &seconds, err) : 0;
 
     if (value && r == 0)
         (void)json_object_set_new(body, member, json_integer((json_int_t)seconds));
