@@ -207,7 +207,6 @@ static int run_update(const struct verb *verb, void *options, const struct args_
 
 const struct verb verb_update = {
     .name = "update",
-    .operation = OPERATION_UPDATE_CONTAINER,
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "Replace containers by ones of a newer or another image",
     .examples = "  dockmon update --dry-run prod-1/web\n"
@@ -259,7 +258,6 @@ static int run_rollback(const struct verb *verb, void *options, const struct arg
 
 const struct verb verb_rollback = {
     .name = "rollback",
-    .operation = OPERATION_UPDATE_ROLLBACK,
     .usage = "CONTAINER [CONTAINER...]",
     .summary = "Start the containers from before an update again, in place of the new ones",
     .examples = "  dockmon rollback prod-1/web\n",
