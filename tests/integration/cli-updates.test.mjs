@@ -71,6 +71,21 @@ function pull(agent, order, percent, status) {
   });
 }
 
+test('--check shows the outdated containers', async () => {
+  const moving = `${registry.name}/moving:1`;
+  await engine.docker('tag', v1, moving);
+  await engine.docker('push', '-q', moving);
+  const name = `${engine.prefix}-moving`;
+  await engine.docker('run', '-d', '--network', 'none', '--name', name, moving);
+  await operator.container(name);
+  await engine.docker('tag', v2, moving);
+  await engine.docker('push', '-q', moving);
+  const row = await eventually(async () => (await cli('updates', '--check')).stdout.split('\n').find((l) => l.includes(name)), { what: 'the outdated container' });
+
+  assert.ok(row.startsWith(host.name), row);
+  assert.ok(row.includes(moving), row);
+});
+
 test('update --wait prints the steps, updates lists it, and rollback starts the old container', async () => {
   const c = await make('whole');
   const r = await cli('update', '--wait', ...QUICK, '--image', v2, `${host.name}/${c.name}`);
@@ -134,21 +149,6 @@ test('a locked container says what locks it and how to update nevertheless', asy
   assert.match(r.stderr, /lock/);
   assert.equal((await engine.inspect(c.name)).Id, c.id);
   assert.equal((await cli('update', '--wait', '--ignore-lock', ...QUICK, '--image', v2, c.name)).code, 0);
-});
-
-test('--check shows the outdated containers', async () => {
-  const moving = `${registry.name}/moving:1`;
-  await engine.docker('tag', v1, moving);
-  await engine.docker('push', '-q', moving);
-  const name = `${engine.prefix}-moving`;
-  await engine.docker('run', '-d', '--network', 'none', '--name', name, moving);
-  await operator.container(name);
-  await engine.docker('tag', v2, moving);
-  await engine.docker('push', '-q', moving);
-  const row = await eventually(async () => (await cli('updates', '--check')).stdout.split('\n').find((l) => l.includes(name)), { what: 'the outdated container' });
-
-  assert.ok(row.startsWith(host.name), row);
-  assert.ok(row.includes(moving), row);
 });
 
 test('in a pipe: one line for each change; Ctrl-C leaves the update in progress and says how to cancel it', async () => {
