@@ -88,6 +88,35 @@ test('--check shows the outdated containers', async () => {
   assert.ok(row.includes(moving), row);
 });
 
+test('--dry-run of the real agent, and an update that is refused because its preview is stale', async () => {
+  const c = await make('dry');
+  const r = await cli('update', '--dry-run', '--image', v2, c.name);
+
+  assert.equal(r.code, 0, r.stderr);
+  assert.ok(r.stdout.startsWith(`${c.name}: ${v1} -> ${v2}\n`), r.stdout);
+  assert.match(r.stdout, /\n {2}new image {2}sha256:[0-9a-f]{64} {2}created .* ago {2}\d/);
+  assert.equal((await engine.inspect(c.name)).Id, c.id, 'nothing was changed');
+  const args = /dockmon (update --image .*)/.exec(r.stdout)[1].split(' ');
+  await engine.docker('update', '--restart', 'always', c.name);
+  const stale = await cli(...args, '--wait');
+  assert.equal(stale.code, 1, stale.stdout);
+  assert.match(stale.stderr, /preview/);
+  assert.equal((await engine.inspect(c.name)).Id, c.id);
+
+  const same = await cli('update', '--dry-run', c.name);
+  assert.ok(same.stdout.startsWith(`${c.name}: ${v1} -> ${v1} (the same image)\n`), same.stdout);
+  const none = await cli('update', '--wait', ...QUICK, c.name);
+  assert.deepEqual([none.code, none.stdout.split('\n').at(-2)], [0, `${c.name}: has the image already, nothing was changed`], none.stderr);
+  assert.equal((await engine.inspect(c.name)).Id, c.id);
+
+  const far = await registry.push(engine, 'far:1', ['LABEL far=1']);
+  await engine.docker('rmi', far);
+  const remote = await cli('update', '--dry-run', '--image', far, c.name);
+  assert.equal(remote.code, 0, remote.stderr);
+  assert.match(remote.stdout, /\n {2}new image {2}digest \S*sha256:/);
+  assert.doesNotMatch(remote.stdout, /0B/);
+});
+
 test('update --wait prints the steps, updates lists it, and rollback starts the old container', async () => {
   const c = await make('whole');
   const r = await cli('update', '--wait', ...QUICK, '--image', v2, `${host.name}/${c.name}`);

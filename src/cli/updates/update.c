@@ -27,8 +27,7 @@ struct update_options {
 static const struct flag flags[] = {
     {"image",          0,   FLAG_STRING, AT(image),       "IMAGE",
      "the new image (default: what the present reference names now)"                                               },
-    {"dry-run",        0,   FLAG_BOOL,   AT(dry_run),     NULL,
-     "show what would change; the image is pulled, nothing else is done"                                           },
+    {"dry-run",        0,   FLAG_BOOL,   AT(dry_run),     NULL,      "show what would change, and change nothing"  },
     {"wait",           'w', FLAG_BOOL,   AT(wait),        NULL,      "show the progress until the updates are over"},
     {"cancel",         0,   FLAG_BOOL,   AT(cancel),      NULL,
      "cancel the update in progress, possible until the old container is stopped"                                  },

@@ -51,6 +51,10 @@ int update_print_outcome(const char *word, const json_t *record)
     const char *state = member_text(record, "state");
     const char *why = member_text(json_object_get(record, "error"), "text");
 
+    if (str_eq(state, "done") && !*member_text(record, "new_container_id")) {
+        output_line("%s: has the image already, nothing was changed", word);
+        return 0;
+    }
     if (str_eq(state, "kept") || str_eq(state, "done")) {
         output_line("%s: updated to %s", word, member_text(record, "new_image"));
         if (str_eq(state, "kept"))

@@ -12,15 +12,17 @@ struct image_members {
     const char *label, *id, *digest, *created, *size;
 };
 
+/* An image that was not pulled has a digest only. */
 static void print_image(const json_t *p, const struct image_members *m)
 {
     _cleanup_free_ char *age = text_ago(member_text(p, m->created), time_utc_ms(), "unknown");
     _cleanup_free_ char *size = text_size(member_integer(p, m->size));
-    const char *digest = member_text(p, m->digest);
+    const char *digest = member_text(p, m->digest), *id = member_text(p, m->id);
 
-    output_line("  %s  %s  created %s  %s", m->label, member_text(p, m->id), age, size);
+    if (*id)
+        output_line("  %s  %s  created %s  %s", m->label, id, age, size);
     if (*digest)
-        output_line("             %s", digest);
+        output_line("  %s  digest %s", m->label, digest);
 }
 
 /* JSON in one line; "(none)" for an absent value. To be freed. */
