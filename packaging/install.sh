@@ -46,6 +46,11 @@ run() {
 
 # --- facts about this host ---
 
+# find_sum NAME: prints the SHA-256 of a file that the server offers, or nothing.
+find_sum() {
+    printf '%s\n' "$sums" | sed -n "s/^$1 \([0-9a-f]*\)\$/\1/p"
+}
+
 find_platform() {
     [ "$(uname -s)" = Linux ] || die "this system is $(uname -s); the agent runs on Linux only"
     case $(uname -m) in
@@ -55,7 +60,7 @@ find_platform() {
     *) arch=$(uname -m) ;;
     esac
     platform=linux-$arch
-    sum=$(printf '%s\n' "$sums" | sed -n "s/^$platform \([0-9a-f]*\)\$/\1/p")
+    sum=$(find_sum "$platform")
     [ -n "$sum" ] || die "$url has no agent for $platform; build one, or run the server's release for this processor"
 }
 
@@ -102,6 +107,7 @@ find_places() {
         data_dir=/var/lib/dockmon-agent
     fi
     program=$bin_dir/dockmon-agent
+    launcher=$bin_dir/dockmon-agent-launch
     conf=$conf_dir/dockmon-agent.conf
     pid_file=$data_dir/agent.pid
     log_file=$data_dir/agent.log
@@ -126,25 +132,36 @@ fetch() {
     fi
 }
 
-install_program() {
-    if [ -x "$program" ] && [ "$($summer <"$program" | cut -d ' ' -f 1)" = "$sum" ]; then
-        say "$program is up to date"
+# install_file NAME SUM FILE: downloads it, unless FILE is that already.
+install_file() {
+    if [ -x "$3" ] && [ "$($summer <"$3" | cut -d ' ' -f 1)" = "$2" ]; then
+        say "$3 is up to date"
         return 0
     fi
     if [ -n "$dry_run" ]; then
-        say "would download $url/download/agent/$platform to $program (SHA-256 $sum)"
+        say "would download $url/download/agent/$1 to $3 (SHA-256 $2)"
         return 0
     fi
     mkdir -p "$bin_dir"
-    new=$program.new
-    fetch "/download/agent/$platform" "$new" || die "the agent could not be downloaded from $url"
-    if [ "$($summer <"$new" | cut -d ' ' -f 1)" != "$sum" ]; then
+    new=$3.new
+    fetch "/download/agent/$1" "$new" || die "the agent could not be downloaded from $url"
+    if [ "$($summer <"$new" | cut -d ' ' -f 1)" != "$2" ]; then
         rm -f "$new"
         die "the downloaded agent has the wrong SHA-256; nothing was installed"
     fi
     chmod 755 "$new"
-    mv "$new" "$program"
-    say "installed $program ($("$program" --version), SHA-256 verified)"
+    mv "$new" "$3"
+    [ "$3" != "$program" ] || say "installed $program ($("$program" --version), SHA-256 verified)"
+}
+
+# Without a service nothing restarts an agent that fails after a self-update, so there is no launcher either.
+install_launcher() {
+    launcher_sum=$(find_sum "launch-$platform")
+    if [ -n "$no_service" ] || [ -z "$launcher_sum" ]; then
+        launcher=
+        return 0
+    fi
+    install_file "launch-$platform" "$launcher_sum" "$launcher"
 }
 
 # --- configuration ---
@@ -223,7 +240,9 @@ start_service() {
         say "would write $unit and run: systemctl enable --now dockmon-agent"
         return 0
     fi
-    print_unit | sed -e "s|@bindir@|$bin_dir|" -e "s|^SupplementaryGroups=.*|SupplementaryGroups=$group|" >"$unit.new"
+    without_launcher=
+    [ -n "$launcher" ] || without_launcher='s|^ExecStart=[^ ]* \([^ ]*\) [^ ]*|ExecStart=\1|'
+    print_unit | sed -e "s|@bindir@|$bin_dir|g" -e "$without_launcher" -e "s|^SupplementaryGroups=.*|SupplementaryGroups=$group|" >"$unit.new"
     mv "$unit.new" "$unit"
     systemctl daemon-reload
     systemctl enable --quiet dockmon-agent
@@ -288,7 +307,7 @@ uninstall() {
         ! has systemctl || [ ! -d /run/systemd/system ] || run systemctl daemon-reload
     fi
     [ -n "$dry_run" ] || stop_background
-    run rm -rf "$program" "$conf" "$data_dir"
+    run rm -rf "$program" "$launcher" "$conf" "$data_dir"
     # DynamicUser= makes the state directory a symbolic link to this one.
     [ -n "$user_mode" ] || run rm -rf /var/lib/private/dockmon-agent
     [ ! -d "$conf_dir" ] || [ -n "$dry_run" ] || rmdir "$conf_dir" 2>/dev/null || true
@@ -340,7 +359,8 @@ main() {
     [ -z "$socket" ] || group=$(stat -c %G "$socket")
     was_joined=
     ! has_joined || was_joined=1
-    install_program
+    install_file "$platform" "$sum" "$program"
+    install_launcher
     write_configuration
     if [ -n "$no_service" ]; then start_background; else start_service; fi
     if [ -n "$dry_run" ]; then

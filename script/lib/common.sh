@@ -80,9 +80,10 @@ meson_setup() {
     printf '%s\n' "$wanted" >"$dir/.options"
 }
 
-# program_path DIR NAME: prints the path of one of the three programs in a build folder.
+# program_path DIR NAME: prints the path of one of the programs in a build folder.
 program_path() {
     case $2 in
+    dockmon-agent-launch) printf '%s/src/launch/%s' "$1" "$2" ;;
     dockmon-agent) printf '%s/src/agent/%s' "$1" "$2" ;;
     dockmond) printf '%s/src/server/%s' "$1" "$2" ;;
     dockmon) printf '%s/src/cli/%s' "$1" "$2" ;;
@@ -105,10 +106,12 @@ architecture() {
     esac
 }
 
-# agent_files PROGRAM DIR: fills DIR with what the server hands out to new hosts: the static agent and its image.
+# agent_files PROGRAM DIR: fills DIR with what the server hands out to new hosts: the static agent, its launcher
+# PROGRAM-launch, and its image.
 agent_files() {
     mkdir -p "$2"
     cp "$1" "$2/agent-linux-$(architecture)"
+    cp "$1-launch" "$2/agent-launch-linux-$(architecture)"
     packaging/agent-image "$1" "$(architecture)" "$2/image-$(architecture).tar"
 }
 
@@ -141,7 +144,7 @@ asan_build() {
     CC=gcc meson_setup build-asan -Db_sanitize=address,undefined -Dstatic_agent=false -Db_lundef=false \
         -Doptimization=1 -Ddebug=true
     nice ninja -C build-asan --quiet
-    for name in dockmond dockmon-agent dockmon; do
+    for name in dockmond dockmon-agent dockmon-agent-launch dockmon; do
         made=$(program_path build-asan "$name")
         [ ! -e "$made" ] || ln -sf "$root/$made" "build-asan/$name"
     done

@@ -69,6 +69,7 @@ before(async () => {
   agents = join(home, 'agents');
   await mkdir(agents);
   await cp(AGENT, join(agents, `agent-linux-${ARCH}`));
+  await cp(bin('dockmon-agent-launch'), join(agents, `agent-launch-linux-${ARCH}`));
   await writeFile(join(agents, 'agent-linux-large'), '');
   await truncate(join(agents, 'agent-linux-large'), 64 << 20);
   const made = await run(join(ROOT, 'packaging/agent-image'), [AGENT, ARCH, join(agents, `image-${ARCH}.tar`)]);
@@ -128,7 +129,7 @@ test('the line installs, verifies, joins with a token of one use, says what it d
   await client.onlineHost();
   const gone = await host.sh(line.replace(/\| sh$/, '| sh -s -- --uninstall'));
   assert.equal(gone.code, 0, gone.stderr);
-  const left = await host.sh('ls -d /usr/local/bin/dockmon-agent /etc/dockmon /var/lib/dockmon-agent 2>/dev/null');
+  const left = await host.sh('ls -d /usr/local/bin/dockmon-agent* /etc/dockmon /var/lib/dockmon-agent 2>/dev/null');
   assert.equal(left.stdout, '');
   await eventually(async () => (await client.get('/api/hosts'))[0].status === 'offline');
   await forgetHosts();
@@ -146,14 +147,14 @@ test('with systemd it writes our unit and enables the service', { timeout: 60000
   assert.match(r.stdout, /the service dockmon-agent runs now and starts at every boot/);
   const group = (await run('stat', ['-c', '%G', engine.host.replace('unix://', '')])).stdout.trim();
   const ours = await readFile(join(ROOT, 'packaging/systemd/dockmon-agent.service.in'), 'utf8');
-  const wanted = ours.replace('@bindir@', '/usr/local/bin').replace(/^SupplementaryGroups=.*$/m, `SupplementaryGroups=${group}`);
+  const wanted = ours.replaceAll('@bindir@', '/usr/local/bin').replace(/^SupplementaryGroups=.*$/m, `SupplementaryGroups=${group}`);
   assert.equal((await host.sh('cat /etc/systemd/system/dockmon-agent.service')).stdout, wanted);
   assert.equal((await host.sh('stat -c "%a %G" /etc/dockmon/dockmon-agent.conf')).stdout.trim(), `640 ${group}`);
   assert.deepEqual((await readFile(join(home, 'systemctl.log'), 'utf8')).split('\n').slice(0, 3), ['daemon-reload', 'enable --quiet dockmon-agent', 'restart dockmon-agent']);
   await client.onlineHost();
   const gone = await host.sh((await paste()).replace(/\| sh$/, '| sh -s -- --uninstall'));
   assert.equal(gone.code, 0, gone.stderr);
-  assert.equal((await host.sh('ls /etc/systemd/system/dockmon-agent.service 2>/dev/null')).stdout, '');
+  assert.equal((await host.sh('ls -d /etc/systemd/system/dockmon-agent.service /usr/local/bin/dockmon-agent* 2>/dev/null')).stdout, '');
   await host.sh('rm -rf /run/systemd /usr/local/bin/systemctl');
   await forgetHosts();
 });
