@@ -3,6 +3,7 @@
 #include "agent/config/token.h"
 #include "agent/join/advice.h"
 #include "agent/join/identity.h"
+#include "agent/join/release_pin.h"
 #include "agent/spool/spool.h"
 #include "base/alloc.h"
 #include "base/container_id.h"
@@ -168,6 +169,21 @@ static void check_token(struct check *c)
         say_ok(c, "the permanent token will be sealed with the key of %s", file.key->source);
 }
 
+static void check_release_pin(struct check *c)
+{
+    _cleanup_free_ char *key = NULL;
+    struct error err = ERROR_INIT;
+    int r = release_pin_load(c->config->release_pin_path, &key, &err);
+
+    if (r == 0) {
+        say_ok(c, "self-updates: signed by a release, or by the server's key %s", key);
+    } else if (r == -ENOENT) {
+        say_ok(c, "self-updates: the server's key will be pinned at the next connection");
+    } else {
+        say_wrong(c, "self-updates: %s", err.msg);
+    }
+}
+
 static void check_spool(struct check *c)
 {
     struct error err = ERROR_INIT;
@@ -191,6 +207,7 @@ static void check_data(struct check *c)
         if (doubt)
             say_note(c, "data directory %s: %s", dir, doubt);
         check_token(c);
+        check_release_pin(c);
         check_spool(c);
     }
 }

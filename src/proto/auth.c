@@ -11,6 +11,7 @@ static const struct field success_fields[] = {
     {"permanent_token", FIELD_STRING,   SUCCESS(permanent_token), 0,                                0, 255,       NULL},
     {"capabilities",    FIELD_BOOL_MAP, SUCCESS(capabilities),    FIELD_OMIT_EMPTY,                 0, 256,       NULL},
     {"events_since",    FIELD_I64,      SUCCESS(events_since),    0,                                0, 0,         NULL},
+    {"release_key",     FIELD_STRING,   SUCCESS(release_key),     FIELD_OMIT_EMPTY,                 0, 64,        NULL},
     {"samples_epoch",   FIELD_U64,      SUCCESS(samples_epoch),   FIELD_OMIT_EMPTY,                 0, INT64_MAX, NULL},
     {"samples_seq",     FIELD_U64,      SUCCESS(samples_seq),     FIELD_OMIT_EMPTY,                 0, INT64_MAX, NULL},
 };

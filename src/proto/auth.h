@@ -12,6 +12,7 @@ struct msg_auth_success {
     json_t *capabilities;  /* object of bools, NULL from other servers */
     /* The newest batch of samples that the server has stored; epoch 0: none. */
     uint64_t samples_epoch, samples_seq;
+    char *release_key;    /* base64, see proto/release.h; NULL: this server signs no programs */
     int64_t events_since; /* engine time (ns) of the newest event of the server, 0: none */
 };
 

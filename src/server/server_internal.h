@@ -46,6 +46,7 @@ struct server {
     struct updates *updates;
     struct web_files *web; /* NULL: no web UI is served */
     struct agent_files *agent_files;
+    struct release_key *release_key;
     struct api *api;
     struct http_server *http;
 };

@@ -19,6 +19,7 @@
 #include "server/auth/first_user.h"
 #include "server/common/running_file.h"
 #include "server/connections.h"
+#include "server/download/release_key.h"
 #include "server/feed/sampling.h"
 #include "server/fleet/host_settings.h"
 #include "server/fleet/own_containers.h"
@@ -302,6 +303,10 @@ static void free_maintenance(struct server *s)
 
 static int open_sessions(struct server *s, const struct config *config, struct error *err)
 {
+    int r = release_key_open(&s->release_key, config->data_dir, err);
+
+    if (r < 0)
+        return r;
     s->sessions = sessions_new(&(struct sessions_options){
         .loop = s->loop,
         .store_jobs = s->store_jobs,
@@ -309,6 +314,7 @@ static int open_sessions(struct server *s, const struct config *config, struct e
         .store = s->store,
         .fleet = s->fleet,
         .history = s->history,
+        .release_key = s->release_key->public,
         .max_agents = config->max_agents,
         .max_message = config->max_agent_message,
         .max_commands = config->max_commands,
@@ -322,6 +328,7 @@ static int open_sessions(struct server *s, const struct config *config, struct e
 static void close_sessions(struct server *s)
 {
     sessions_free(TAKE_PTR(s->sessions));
+    release_key_free(TAKE_PTR(s->release_key));
 }
 
 static int open_stats_channels(struct server *s, const struct config *config, struct error *err)

@@ -441,6 +441,7 @@ static void check_paths(struct config *c, struct buf *errors)
     c->spool_path = xasprintf("%s/spool", n > 1 ? c->data_path : "");
     c->event_log_path = xasprintf("%s/events", n > 1 ? c->data_path : "");
     c->network_undo_path = xasprintf("%s/network_undo", n > 1 ? c->data_path : "");
+    c->release_pin_path = xasprintf("%s/release_key", n > 1 ? c->data_path : "");
     c->updates_path = xasprintf("%s/updates", n > 1 ? c->data_path : "");
     drop_empty(&c->stacks_dir);
     if (!c->stacks_dir)
@@ -569,6 +570,7 @@ void config_done(struct config *c)
     free(c->spool_path);
     free(c->event_log_path);
     free(c->network_undo_path);
+    free(c->release_pin_path);
     free(c->updates_path);
     token_key_done(&c->token_key);
     free(c->engine_ca);

@@ -67,6 +67,7 @@ struct config {
     char *spool_path;              /* $DATA_PATH/spool */
     char *event_log_path;          /* $DATA_PATH/events */
     char *network_undo_path;       /* $DATA_PATH/network_undo */
+    char *release_pin_path;        /* $DATA_PATH/release_key */
     char *updates_path;            /* $DATA_PATH/updates */
     struct proxy_settings proxies; /* of the variables above; for connections with the server */
     struct token_key token_key;    /* unset: the token file is plain text */

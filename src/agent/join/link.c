@@ -2,6 +2,7 @@
 #include "agent/join/advice.h"
 #include "agent/join/credentials.h"
 #include "agent/join/inquiry.h"
+#include "agent/join/release_pin.h"
 #include "agent/join/uplink.h"
 #include "agent/session/session.h"
 #include "base/alloc.h"
@@ -213,6 +214,14 @@ static bool has_stats_channel(const struct link *l, const struct msg_auth_succes
            !str_eq(l->o.config->proto_version, "1.0");
 }
 
+static void pin_release_key(const struct link *l, const char *key)
+{
+    struct error err = ERROR_INIT;
+
+    if (key && release_pin_keep(l->o.config->release_pin_path, key, &err) < 0)
+        log_warn(LOG_FIELDS("key", key), "the key for self-updates was not pinned: %s", err.msg);
+}
+
 static void start_session(struct link *l, const struct msg_auth_success *success)
 {
     struct stats_channel_options channel = {
@@ -223,6 +232,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
     };
 
     keep_credentials(l, success->permanent_token);
+    pin_release_key(l, success->release_key);
     log_info(LOG_FIELDS("agent_id", success->agent_id, "host_id", success->host_id),
              "connected and accepted");
     l->session_since_ms = time_monotonic_ms();

@@ -76,6 +76,7 @@ struct sessions_options {
     struct job_queue *parse_jobs; /* parses large messages; NULL or full: the loop parses them */
     struct db *store;
     struct fleet *fleet;
+    const char *release_key;   /* public, in base64; NULL: none */
     uint64_t max_agents;       /* registered agents; 0: AGENTS_DEFAULT_MAX */
     size_t max_message;        /* bytes of a message of an authenticated agent; 0: 16 MiB */
     size_t max_commands;       /* pending commands per agent; 0: COMMANDS_MAX_AWAITED */
