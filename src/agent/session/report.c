@@ -1,5 +1,6 @@
 #include "agent/session/report.h"
 
+#include "agent/stats/running.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -8,6 +9,10 @@
 #include "proto/stats.h"
 
 #include <string.h>
+
+/* Each byte of the name may need an escape of 6; the other members are a fixed number of numbers. */
+_Static_assert(RUNNING_NAME_SIZE * 6 + 1024 <= STATS_CHANNEL_MAX_MESSAGE,
+               "a sample fits into a message of the channel");
 
 struct report {
     struct report_options o;

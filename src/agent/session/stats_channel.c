@@ -33,8 +33,7 @@ struct stats_channel {
     struct loop_timer timer;
     struct backoff backoff;
     uint64_t open_since_ms;
-    bool has_warned;   /* of a failure, since the last connection that worked */
-    bool has_too_long; /* a sample was too long; reported once */
+    bool has_warned; /* of a failure, since the last connection that worked */
     struct sample samples[STATS_CHANNEL_MAX_SAMPLES];
     size_t first, n;
 };
@@ -203,15 +202,6 @@ void stats_channel_put(struct stats_channel *c, const json_t *payload)
     struct sample sample = {0};
 
     sample.text = json_text_write(payload, &sample.size);
-    if (sample.size > STATS_CHANNEL_MAX_MESSAGE) {
-        if (!c->has_too_long) {
-            log_warn(NULL, "a sample of %zu bytes is too long for the channel of statistics",
-                     sample.size);
-        }
-        c->has_too_long = true;
-        free(sample.text);
-        return;
-    }
     if (c->n == STATS_CHANNEL_MAX_SAMPLES)
         drop_first(c);
     c->samples[(c->first + c->n++) % STATS_CHANNEL_MAX_SAMPLES] = sample;

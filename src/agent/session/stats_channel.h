@@ -37,5 +37,8 @@ struct stats_channel *stats_channel_new(const struct stats_channel_options *o);
 void stats_channel_free(struct stats_channel *c); /* closes at once; NULL is fine */
 DEFINE_CLEANUP(struct stats_channel *, stats_channel_free);
 
-/* Sends a sample or keeps it; `payload` stays the caller's. The oldest one makes room. */
+/*
+ * Sends a sample or keeps it; `payload` stays the caller's, and has STATS_CHANNEL_MAX_MESSAGE bytes as
+ * text at most. The oldest one makes room.
+ */
 void stats_channel_put(struct stats_channel *c, const json_t *payload);

@@ -102,6 +102,32 @@ static void test_limits_take_capabilities_away(void **state)
     }
 }
 
+/* Clients of DockMon know these names only. */
+static void test_names_are_those_of_dockmon(void **state)
+{
+    static const char *const names[] = {
+        "agents.manage",   "agents.view",        "alerts.manage",       "alerts.view",
+        "audit.view",      "batch.create",       "batch.view",          "containers.logs",
+        "events.view",     "containers.operate", "containers.shell",    "containers.update",
+        "containers.view", "groups.manage",      "containers.view_env", "healthchecks.manage",
+        "hosts.manage",    "healthchecks.test",  "healthchecks.view",   "notifications.manage",
+        "hosts.view",      "notifications.view", "oidc.manage",         "apikeys.manage_other",
+        "policies.manage", "policies.view",      "registry.manage",     "registry.view",
+        "settings.manage", "stacks.deploy",      "stacks.edit",         "stacks.view",
+        "stacks.view_env", "tags.manage",        "tags.view",           "users.manage",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < n_capabilities; i++) {
+        size_t k = 0;
+
+        while (k < ARRAY_LEN(names) && !str_eq(names[k], capabilities[i].name))
+            k++;
+        if (k == ARRAY_LEN(names))
+            fail_msg("DockMon has no capability %s", capabilities[i].name);
+    }
+}
+
 /* Clients open the screens of a capability: these have none behind them. */
 static void test_features_that_do_not_exist_have_no_capability(void **state)
 {
@@ -146,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_capabilities_agree_with_the_routes),
         cmocka_unit_test(test_capabilities_agree_with_what_has_no_route),
         cmocka_unit_test(test_limits_take_capabilities_away),
+        cmocka_unit_test(test_names_are_those_of_dockmon),
         cmocka_unit_test(test_features_that_do_not_exist_have_no_capability),
         cmocka_unit_test(test_categories_are_not_scattered),
         cmocka_unit_test(test_each_role_is_a_group),

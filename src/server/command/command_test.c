@@ -471,19 +471,31 @@ static void test_breaker(void **state)
     assert_int_equal(n_closed, 1);
 }
 
-/* A refusal of the engine is an answer. */
+/* Refusals of the engine, of the host's policy and of an agent that is too old are answers. */
 static void test_refusals_do_not_open_the_breaker(void **state)
 {
-    for (size_t i = 0; i < 10; i++) {
+    static const struct {
+        const char *text, *code;
+        enum error_code reason;
+    } refusals[] = {
+        {"No such container: abc",    "no_such_container", CODE_NO_SUCH_CONTAINER},
+        {"the policy allows no stop", "policy_denied",     CODE_POLICY_DENIED    },
+        {"unknown action: stop",      "unknown_operation", CODE_UNKNOWN_OPERATION},
+    };
+
+    for (size_t i = 0; i < 10 * ARRAY_LEN(refusals); i++) {
         struct outcome o = {0};
 
         start_operation(*state, "a", &o);
-        assert_true(reply_json(*state, "a",
-                               json_pack("{s:s, s:b, s:s}", "correlation_id", get_id(i), "success",
-                                         0, "error", "No such container: abc")));
+        assert_true(
+            reply_json(*state, "a",
+                       json_pack("{s:s, s:b, s:s, s:s}", "correlation_id", get_id(i), "success", 0,
+                                 "error", refusals[i / 10].text, "code", refusals[i / 10].code)));
         assert_int_equal(o.n_calls, 1);
+        assert_int_equal(o.reason, refusals[i / 10].reason);
+        assert_string_equal(commands_circuit(*state, "a"), "closed");
+        outcome_done(&o);
     }
-    assert_string_equal(commands_circuit(*state, "a"), "closed");
 }
 
 int main(void)
