@@ -91,16 +91,18 @@ static int check_options(const struct update_options *o,
 {
     if (o->dry_run && o->wait)
         return error_set(err, -EINVAL, MSG_EXCLUSIVE, "dry-run", "wait");
-    if (o->cancel && (o->dry_run || o->wait || o->image))
+    if (o->cancel && (o->dry_run || o->wait || o->image)) {
         return error_set(err, -EINVAL, MSG_EXCLUSIVE, "cancel",
                          o->dry_run ? "dry-run"
                          : o->wait  ? "wait"
                                     : "image");
+    }
     if (o->json && !o->dry_run)
         return error_set(err, -EINVAL, "--json needs --dry-run");
-    if (o->fingerprint && words->n > 1)
+    if (o->fingerprint && words->n > 1) {
         return error_set(err, -EINVAL,
                          "--fingerprint is that of one container; name only this one");
+    }
     return 0;
 }
 
@@ -108,7 +110,7 @@ struct session {
     const struct update_options *o;
     json_t *body;
     json_t *previews; /* for --json */
-    struct update_follow *follow;
+    struct update_follow follow;
     int exit_code;
 };
 
@@ -138,37 +140,38 @@ static void show_preview(void *owner, const char *word, const struct client_requ
 
 static void show_started(void *owner, const char *word, const struct client_request *r)
 {
-    struct update_follow *f = ((struct session *)owner)->follow;
+    struct session *s = owner;
+    struct update_follow *f = &s->follow;
     const char *id = member_text(r->json, "update_id");
 
     f->watches[f->n++] = (struct update_watch){.word = xstrdup(word), .update_id = xstrdup(id)};
-    if (!((struct session *)owner)->o->wait)
+    if (!s->o->wait)
         output_line("%s %s", word, id);
 }
 
 /* Starts the updates, and follows them with --wait. */
 static int start_updates(struct client *c, const struct args_list *words, struct session *s)
 {
-    struct update_follow f = {.watches = xcalloc(words->n, sizeof(*f.watches))};
+    struct update_follow *f = &s->follow;
     struct error err = ERROR_INIT;
     int exit_code = 1;
 
-    s->follow = &f;
-    if (s->o->wait && update_follow_start(&f, c, &err) < 0) {
+    f->watches = xcalloc(words->n, sizeof(*f->watches));
+    if (s->o->wait && update_follow_start(f, c, &err) < 0) {
         output_error("%s", err.msg);
     } else {
         exit_code = containers_each(
             c, words,
             &(struct containers_batch){.fill = fill_request, .show = show_started, .owner = s});
-        if (s->o->wait && f.n > 0) {
-            int followed = update_follow_run(&f);
+        if (s->o->wait && f->n > 0) {
+            int followed = update_follow_run(f);
 
             exit_code = followed ? followed : exit_code;
         }
     }
-    for (size_t i = 0; i < f.n; i++)
-        update_watch_done(&f.watches[i]);
-    free(f.watches);
+    for (size_t i = 0; i < f->n; i++)
+        update_watch_done(&f->watches[i]);
+    free(f->watches);
     return exit_code;
 }
 

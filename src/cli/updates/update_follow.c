@@ -15,7 +15,7 @@
 
 #define POLL_MS      250
 #define TIMEOUT_MS   10000 /* of a request for the state: bounds how long ^C is delayed */
-#define MAX_OUTPUT   (256 * 1024)
+#define MAX_OUTPUT   ((size_t)256 * 1024)
 #define DEFAULT_COLS 80
 #define DEFAULT_ROWS 24
 #define EXIT_SIGNAL  128 /* plus the signal, as in a shell */
