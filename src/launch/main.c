@@ -160,6 +160,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     /* The agent accepts a self-update only when it finds the variable: who else would undo it? */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): this program has one thread. */
     if (setenv("DOCKMON_LAUNCHED", packaged, 1) < 0)
         return EXIT_FAILED;
     if (has_update(&paths, packaged))

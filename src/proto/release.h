@@ -20,7 +20,7 @@
 
 #define RELEASE_MAX         1024 /* bytes of a description */
 #define RELEASE_VERSION_MAX 64   /* with NUL */
-#define RELEASE_KEY_SIZE    32
+#define RELEASE_KEY_SIZE    ((size_t)32)
 #define RELEASE_SECRET_SIZE 64
 #define RELEASE_KEYS_MAX    8
 

@@ -47,9 +47,10 @@ int release_pin_keep(const char *path, const char *key, struct error *err)
     r = release_pin_load(path, &pinned, err);
     if (r == -ENOENT) {
         r = file_write_atomic(path, key, strlen(key), 0600, err);
-        if (r == 0)
+        if (r == 0) {
             log_info(LOG_FIELDS("path", path, "key", key),
                      "pinned the server's key for self-updates");
+        }
         return r;
     }
     if (r == 0 && !str_eq(pinned, key)) {
