@@ -102,7 +102,7 @@ test('a deleted user loses sessions and keys', async () => {
 test('me: groups and capabilities by role and limits, for sessions and keys', async () => {
   const view = ['agents.view', 'containers.logs', 'containers.view', 'events.view', 'hosts.view', 'tags.view'];
   const operate = ['batch.create', 'batch.view', 'containers.operate', 'containers.shell', 'containers.update', 'containers.view_env', 'tags.manage'];
-  const manage = ['agents.manage', 'apikeys.manage_other', 'audit.view', 'hosts.manage', 'settings.manage', 'users.manage'];
+  const manage = ['agents.manage', 'apikeys.manage_other', 'audit.view', 'hosts.manage', 'registry.manage', 'registry.view', 'settings.manage', 'users.manage'];
   const of = { viewer: [3, 'Read Only', view], operator: [2, 'Operators', [...view, ...operate]], admin: [1, 'Administrators', [...view, ...operate, ...manage]] };
   const meOf = (key) => new Client(server, { key }).get('/api/v2/auth/me');
 
@@ -122,7 +122,7 @@ test('me: groups and capabilities by role and limits, for sessions and keys', as
   assert.equal((await root.get('/api/v2/auth/me')).api_key.created_by_username, null);
   const limited = async (more) => (await meOf((await root.post('/api/v2/api-keys', { name: JSON.stringify(more), role: 'admin', ...more })).key)).capabilities;
   assert.deepEqual(of.admin[2].filter((c) => !view.includes(c) && !operate.includes(c)).sort(), manage);
-  assert.deepEqual((await limited({ expires_days: 2 })).filter((c) => manage.includes(c)), ['agents.manage', 'audit.view', 'hosts.manage', 'settings.manage']);
+  assert.deepEqual((await limited({ expires_days: 2 })).filter((c) => manage.includes(c)), ['agents.manage', 'audit.view', 'hosts.manage', 'registry.manage', 'registry.view', 'settings.manage']);
   assert.deepEqual((await limited({ scope: ['tag=x'] })).filter((c) => [...manage, 'tags.manage'].includes(c)), ['hosts.manage']);
 });
 

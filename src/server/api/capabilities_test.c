@@ -21,20 +21,23 @@
 static const struct {
     const char *name, *method, *path;
 } opened[] = {
-    {"agents.manage",      "POST",  "/api/agent/generate-token"        },
-    {"agents.view",        "GET",   "/api/agent/list"                  },
-    {"audit.view",         "GET",   "/api/audit"                       },
-    {"batch.create",       "POST",  "/api/bulk"                        },
-    {"batch.view",         "GET",   "/api/bulk/j"                      },
-    {"containers.logs",    "GET",   "/api/hosts/h/containers/c/logs"   },
-    {"containers.operate", "POST",  "/api/hosts/h/containers/c/restart"},
-    {"containers.view",    "GET",   "/api/containers"                  },
-    {"events.view",        "GET",   "/api/events"                      },
-    {"hosts.manage",       "PUT",   "/api/hosts/h"                     },
-    {"hosts.view",         "GET",   "/api/hosts"                       },
-    {"settings.manage",    "PUT",   "/api/admin/log-level"             },
-    {"tags.manage",        "PATCH", "/api/hosts/h/tags"                },
-    {"users.manage",       "POST",  "/api/v2/users"                    },
+    {"agents.manage",      "POST",  "/api/agent/generate-token"               },
+    {"agents.view",        "GET",   "/api/agent/list"                         },
+    {"audit.view",         "GET",   "/api/audit"                              },
+    {"batch.create",       "POST",  "/api/bulk"                               },
+    {"batch.view",         "GET",   "/api/bulk/j"                             },
+    {"containers.logs",    "GET",   "/api/hosts/h/containers/c/logs"          },
+    {"containers.operate", "POST",  "/api/hosts/h/containers/c/restart"       },
+    {"containers.update",  "POST",  "/api/hosts/h/containers/c/execute-update"},
+    {"containers.view",    "GET",   "/api/containers"                         },
+    {"events.view",        "GET",   "/api/events"                             },
+    {"hosts.manage",       "PUT",   "/api/hosts/h"                            },
+    {"hosts.view",         "GET",   "/api/hosts"                              },
+    {"registry.manage",    "POST",  "/api/registry-credentials"               },
+    {"registry.view",      "GET",   "/api/registry-credentials"               },
+    {"settings.manage",    "PUT",   "/api/admin/log-level"                    },
+    {"tags.manage",        "PATCH", "/api/hosts/h/tags"                       },
+    {"users.manage",       "POST",  "/api/v2/users"                           },
 };
 
 static const struct capability *find(const char *name)
@@ -131,9 +134,8 @@ static void test_names_are_those_of_dockmon(void **state)
 /* Clients open the screens of a capability: these have none behind them. */
 static void test_features_that_do_not_exist_have_no_capability(void **state)
 {
-    static const char *const absent[] = {"stacks.",        "oidc.",         "groups.",
-                                         "alerts.",        "healthchecks.", "policies.",
-                                         "notifications.", "registry."};
+    static const char *const absent[] = {"stacks.",       "oidc.",     "groups.",       "alerts.",
+                                         "healthchecks.", "policies.", "notifications."};
 
     (void)state;
     for (size_t i = 0; i < n_capabilities; i++) {

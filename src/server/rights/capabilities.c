@@ -17,6 +17,8 @@ const struct capability capabilities[] = {
     {"events.view",          ROLE_VIEWER,   REACH_OBJECTS,      "Events",           "View Events",                "Read the event log"},
     {"hosts.manage",         ROLE_ADMIN,    REACH_OBJECTS,      "Hosts",            "Manage Hosts",               "Change and delete hosts"},
     {"hosts.view",           ROLE_VIEWER,   REACH_OBJECTS,      "Hosts",            "View Hosts",                 "See hosts and their statistics"},
+    {"registry.manage",      ROLE_ADMIN,    REACH_INSTALLATION, "Registries",       "Manage Registries",          "Add, change and delete registries and their credentials"},
+    {"registry.view",        ROLE_ADMIN,    REACH_INSTALLATION, "Registries",       "View Registries",            "See registries, without their passwords"},
     {"settings.manage",      ROLE_ADMIN,    REACH_INSTALLATION, "Settings",         "Manage Settings",            "Change the settings of the server"},
     {"tags.manage",          ROLE_OPERATOR, REACH_INSTALLATION, "Tags",             "Manage Tags",                "Change the tags of hosts and containers"},
     {"tags.view",            ROLE_VIEWER,   REACH_OBJECTS,      "Tags",             "View Tags",                  "See tags"},
