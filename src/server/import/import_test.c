@@ -8,6 +8,7 @@
 #include "server/store/audit.h"
 #include "server/store/container_settings.h"
 #include "server/store/fixture.h"
+#include "server/store/hosts.h"
 #include "server/store/registries.h"
 #include "server/store/secret.h"
 #include "server/store/users.h"
@@ -18,6 +19,8 @@
 #define TOKEN                                                                                         \
     "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4Iw" \
     "qDA=="
+#define A10  "aaaaaaaaaa"
+#define A100 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10
 #define HASH "$2b$05$abcdefghijklmnopqrstuu1C7yeI3ZG3Jm.nHdnKkGJg1xTYKP9Oy"
 
 static const char hosts[] = "CREATE TABLE docker_hosts (id TEXT PRIMARY KEY, name TEXT, url TEXT);"
@@ -316,6 +319,28 @@ static void test_credentials_change_their_seal(void **state)
     assert_int_equal(im.counts[IMPORT_USERS].n_notes, 3);
 }
 
+/* As the API takes them: a tag that it would refuse could never be changed there. */
+static void test_tags_are_those_of_the_api(void **state)
+{
+    static const char sql[] =
+        "CREATE TABLE tags (id TEXT PRIMARY KEY, name TEXT);"
+        "INSERT INTO tags VALUES ('1', 'Prod'), ('2', 'prod'), ('3', "
+        " substr('" A100 "', 1, 65)), ('4', substr('" A100 "', 1, 64));"
+        "CREATE TABLE tag_assignments (tag_id TEXT, subject_type TEXT, subject_id TEXT);"
+        "INSERT INTO tag_assignments VALUES ('1', 'host', 'h1'), ('2', 'host', 'h1'), "
+        " ('3', 'host', 'h1'), ('4', 'host', 'h1');";
+    struct fixture *f = *state;
+    struct import im = {0};
+    struct host h = {0};
+
+    assert_int_equal(run(f, &im, open_source(f, sql), NULL), 0);
+    assert_int_equal(hosts_get(f->store, "h1", &h, NULL), 0);
+    assert_int_equal(strlen(h.tags), strlen("[\"prod\",\"\"]") + 64);
+    assert_int_equal(strncmp(h.tags, "[\"prod\",\"aaaa", 13), 0);
+    expect_count(&im, IMPORT_HOST_TAGS, 2, 1);
+    host_done(&h);
+}
+
 static void test_rows_of_a_table_are_limited(void **state)
 {
     expect_too_big(state,
@@ -361,6 +386,7 @@ int main(void)
         TEST(test_other_tables_name_a_container),
         TEST(test_key_must_open_sealed_values),
         TEST(test_credentials_change_their_seal),
+        TEST(test_tags_are_those_of_the_api),
         cmocka_unit_test(test_members_of_groups_are_searched),
         TEST(test_rows_of_a_table_are_limited),
         TEST(test_a_row_has_at_most_16_mib),

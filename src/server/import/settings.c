@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "proto/json_text.h"
+#include "server/common/tag_list.h"
 #include "server/import/import.h"
 #include "server/store/container_settings.h"
 #include "server/store/hosts.h"
@@ -14,8 +15,7 @@
 #define MAX_ROWS 200000
 #define MAX_ID   80 /* HOST:ID12 */
 #define MAX_NAME 255
-#define MAX_TAG  100
-#define MAX_TAGS 50
+#define MAX_WORD 100
 #define MAX_TEXT 4096
 
 /* DockMon does not store the number in the service; names of Compose end with it. */
@@ -182,18 +182,18 @@ static int add_setting(void *arg, const struct foreign_row *row, struct error *e
 /* Adds a tag to a JSON array in text form. NULL: there are too many, or it has the tag already. */
 static char *append_tag(const char *tags, const char *tag)
 {
-    json_t *list = json_loads(tags ? tags : "[]", 0, NULL), *known;
+    json_t *known = json_loads(tags ? tags : "[]", 0, NULL), *added = json_array();
+    json_t *list = tag_list_merge(known, NULL, NULL);
+    size_t n = json_array_size(list);
     char *text = NULL;
-    bool is_new = json_is_array(list) && json_array_size(list) < MAX_TAGS;
-    size_t i;
 
-    json_array_foreach(list, i, known)
-    {
-        is_new &= !str_eq(json_string_value(known), tag);
-    }
-    if (is_new && json_array_append_new(list, json_text_str(tag)) == 0)
+    (void)json_array_append_new(added, json_text_str(tag));
+    tag_list_add(list, added, NULL);
+    if (json_array_size(list) > n && n < TAG_LIST_MAX)
         text = json_dumps(list, JSON_COMPACT);
     json_decref(list);
+    json_decref(added);
+    json_decref(known);
     return text;
 }
 
@@ -245,15 +245,16 @@ static int tag_container(struct import *im,
 
 static int add_tag(void *arg, const struct foreign_row *row, struct error *err)
 {
-    _cleanup_free_ char *tag = foreign_row_text(row, "tag_name", MAX_TAG);
-    _cleanup_free_ char *type = foreign_row_text(row, "subject_type", MAX_TAG);
+    _cleanup_free_ char *tag = foreign_row_text(row, "tag_name", TAG_MAX);
+    _cleanup_free_ char *type = foreign_row_text(row, "subject_type", MAX_WORD);
     _cleanup_free_ char *id = foreign_row_text(row, "subject_id", MAX_ID);
     _cleanup_free_ char *host = foreign_row_text(row, "host_id_at_attach", MAX_ID);
     struct import *im = arg;
     char *colon = id ? strchr(id, ':') : NULL;
 
     if (!tag || !id) {
-        import_refuse(im, IMPORT_CONTAINER_SETTINGS, tag, "a tag without text or without object");
+        import_refuse(im, IMPORT_CONTAINER_SETTINGS, tag,
+                      "a tag without text or object, or of more than 64 bytes");
         return 0;
     }
     if (str_eq(type, "host"))
