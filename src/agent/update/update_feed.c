@@ -65,13 +65,15 @@ static void send_progress(const struct update_feed *f, const struct journal_reco
     send_event(f, "update_progress", payload);
 }
 
+/* A container that had the image already is its own successor. */
 static void send_complete(const struct update_feed *f, const struct journal_record *r)
 {
+    const struct update_member *m = &r->members[0];
     json_t *payload = json_object();
 
-    json_text_set(payload, "old_container_id", short_id(r->members[0].id));
-    json_text_set(payload, "new_container_id", short_id(r->members[0].new_id));
-    json_text_set(payload, "container_name", json_text_str(r->members[0].name));
+    json_text_set(payload, "old_container_id", short_id(m->id));
+    json_text_set(payload, "new_container_id", short_id(m->new_id ? m->new_id : m->id));
+    json_text_set(payload, "container_name", json_text_str(m->name));
     send_event(f, "update_complete", payload);
 }
 
