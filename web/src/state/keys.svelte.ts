@@ -11,7 +11,7 @@ function isTyping(target: EventTarget | null): boolean {
 // The letter that begins a shortcut of two, "g" then "c".
 const LEAD = 'g';
 const LEAD_MS = 1500;
-let led = 0;
+let led = -Infinity; // not 0: that is the start of the page
 
 export function onKey(keys: Keys): void {
   $effect(() => {
