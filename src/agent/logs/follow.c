@@ -277,7 +277,7 @@ static void read_body(struct log_follow *f, enum follow_state state)
             &err) < 0) {
         fail(f, err.code, 0, err.msg);
     } else {
-        engine_call_pause(f->call, !log_outbox_is_empty(&f->box));
+        pump(f); /* the inspection may have added the report of a restart */
     }
 }
 

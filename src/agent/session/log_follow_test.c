@@ -19,6 +19,10 @@
     "{\"Id\":\"" A "\",\"State\":{\"Running\":" running                                 \
     ",\"StartedAt\":\"2026-11-23T01:00:00Z\",\"FinishedAt\":\"0001-01-01T00:00:00Z\"}," \
     "\"Config\":{\"Tty\":true}}"
+/* The same after its next start. */
+#define AGAIN                                                                               \
+    "{\"Id\":\"" A "\",\"State\":{\"Running\":true,\"StartedAt\":\"2026-11-23T02:00:00Z\"," \
+    "\"FinishedAt\":\"2026-11-23T01:59:00Z\"},\"Config\":{\"Tty\":true}}"
 #define T(n) "2026-11-23T01:53:00.00000000" n "Z "
 
 static const json_t *payload(const json_t *message)
@@ -96,17 +100,13 @@ static void test_until_exit_and_details(void **state)
 /* The container was started again before the agent looked: the next run is not followed. */
 static void test_until_exit_ends_before_the_next_run(void **state)
 {
-    static const char again[] = "{\"Id\":\"" A "\",\"State\":{\"Running\":true"
-                                ",\"StartedAt\":\"2026-11-23T02:00:00Z\""
-                                ",\"FinishedAt\":\"2026-11-23T01:59:00Z\"},"
-                                "\"Config\":{\"Tty\":true}}";
     static const struct fake_line lines[] = {
         {.request = "GET /containers/web/json",            .body = INSPECT("true")               },
         {.request = "GET /containers/" A "/logs?follow=1", .answer = STREAM_HEAD T("1") "one\r\n"},
         {.request = "GET /containers/" A "/logs?follow=0",
          .answer = STREAM_HEAD T("1") "one\r\n" T("2") "two\r\n"
                                                        "2026-11-23T02:00:01.000000000Z next\r\n" },
-        {.request = "GET /containers/" A "/json",          .body = again                         },
+        {.request = "GET /containers/" A "/json",          .body = AGAIN                         },
     };
     struct fixture f;
 
@@ -120,6 +120,29 @@ static void test_until_exit_ends_before_the_next_run(void **state)
 
         assert_null(strstr(sent, "next"));
     }
+    tear_down(&f);
+}
+
+/*
+ * The first lines of the next run came with the last ones of the one before, so that the restart is
+ * found when they have been sent. It is reported at once: nothing else may come for a long time.
+ */
+static void test_a_restart_that_is_found_late_is_reported(void **state)
+{
+    static const struct fake_line lines[] = {
+        {.request = "GET /containers/web/json",            .body = INSPECT("true")},
+        {.request = "GET /containers/" A "/logs?follow=1",
+         .answer = STREAM_HEAD T("1") "one\r\n"
+                                      "2026-11-23T02:00:01.000000000Z next\r\n"   },
+        {.request = "GET /containers/" A "/json",          .body = AGAIN          },
+    };
+    struct fixture f;
+
+    (void)state;
+    open_on(&f, lines, ARRAY_LEN(lines));
+    say(&f, START("\"container_id\":\"web\",\"window\":9999"));
+    (void)expect(&f, "next");
+    (void)expect(&f, "restarted");
     tear_down(&f);
 }
 
@@ -395,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_stopped_container),
         cmocka_unit_test(test_until_exit_and_details),
         cmocka_unit_test(test_until_exit_ends_before_the_next_run),
+        cmocka_unit_test(test_a_restart_that_is_found_late_is_reported),
         cmocka_unit_test(test_log_that_cannot_be_read),
         cmocka_unit_test(test_error_in_the_log_is_said_once),
         cmocka_unit_test(test_window),
