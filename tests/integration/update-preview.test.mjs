@@ -46,7 +46,7 @@ test('a preview says what changes and what is lost, and changes nothing', async 
     'LABEL version=3 org.opencontainers.image.source=https://git.test/shop org.opencontainers.image.version=1.3 org.opencontainers.image.url=javascript:alert(1)',
     'ENV COLOUR=green KEPT=same', 'CMD ["sleep", "3604"]']);
   const c = await make('seen', ['-e', 'MINE=1', '-v', '/data', '--memory', '32m']);
-  await engine.docker('exec', c.id, 'sh', '-c', 'mkdir -p /work/deep; echo x >/work/deep/file; echo x >/data/kept; echo x >/work/other');
+  await engine.docker('exec', c.id, 'sh', '-c', 'mkdir -p /srv/deep; echo x >/srv/deep/file; echo x >/data/kept; echo x >/srv/other');
   const before = await engine.inspect(c.id);
   const p = await preview(c.name, { new_image: next });
   const change = (path) => p.changes.find((x) => x.path === path);
@@ -65,7 +65,7 @@ test('a preview says what changes and what is lost, and changes nothing', async 
   assert.deepEqual(change('Config.Labels.version'), { path: 'Config.Labels.version', before: '1', after: '3' });
   assert.ok(change('Config.Env').after.includes('COLOUR=green') && change('Config.Env').after.includes('MINE=1'), JSON.stringify(p.changes));
   assert.equal(change('HostConfig.Memory'), undefined, 'a setting that stays is no change');
-  assert.deepEqual(p.lost_paths.sort(), ['/work/deep/file', '/work/other'], 'not the volume, and no directory of a listed file');
+  assert.deepEqual(p.lost_paths.sort(), ['/srv/deep/file', '/srv/other'], 'not the volume, and no directory of a listed file');
   assert.equal(p.lost_paths_total, 2);
   assert.deepEqual([p.source, p.version, p.url], ['https://git.test/shop', '1.3', undefined], 'links are links');
   assert.deepEqual(await engine.inspect(c.id), before);

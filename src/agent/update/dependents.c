@@ -416,6 +416,19 @@ static int find(
     return put_in_order(&g, root, n, ret, err);
 }
 
+const json_t *dependents_get(const json_t *inspects, const char *id)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(inspects, i, one)
+    {
+        if (str_eq(json_text_get(one, "Id"), id))
+            return one;
+    }
+    return NULL;
+}
+
 int dependents_find(json_t **ret, const json_t *inspects, const char *id, struct error *err)
 {
     return find(ret, inspects, id, false, err);

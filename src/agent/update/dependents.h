@@ -40,5 +40,8 @@ int dependents_find(json_t **ret, const json_t *inspects, const char *id, struct
 int dependents_find_joined(json_t **ret, const json_t *inspects, const char *id, struct error *err)
     _nodiscard_;
 
+/* The inspect of the container `id` (64 digits), borrowed from the array. NULL: it is not there. */
+const json_t *dependents_get(const json_t *inspects, const char *id);
+
 /* Whether a name (with or without slash) ends with .dmold-XXXXXXXX or .dmnew-XXXXXXXX. */
 bool update_name_is_ours(const char *name);

@@ -5,8 +5,8 @@
 
 #include "agent/update/difference.h"
 #include "agent/update/plan_internal.h"
+#include "agent/update/recording_fixture.h"
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "proto/json_text.h"
 
@@ -18,8 +18,6 @@
 /* cmocka.h needs them first */
 #include <cmocka.h>
 
-#define MAX_FILE ((size_t)1 << 20)
-
 static const char *const engines[] = {"docker-20.10.24",          "docker-26.1.5", "docker-28.5.2",
                                       "docker-28.5.2-containerd", "docker-29.7.2", "podman-5.8.6"};
 
@@ -27,22 +25,6 @@ struct recorded {
     json_t *recording, *after;
     struct difference_source s;
 };
-
-static json_t *load(const char *name)
-{
-    _cleanup_free_ char *path = xasprintf("%s/%s.json", RECORDINGS_DIR, name);
-    _cleanup_free_ char *text = NULL;
-    struct error err = ERROR_INIT;
-    json_t *recording;
-    size_t size;
-
-    if (file_read(path, MAX_FILE, &text, &size, &err) < 0)
-        fail_msg("%s", err.msg);
-    recording = json_text_parse(text, size, 0, &err);
-    if (!recording)
-        fail_msg("%s: %s", path, err.msg);
-    return recording;
-}
 
 /* The body of the create, and the inspect of the new container after its start. */
 static void find_calls(struct recorded *r)
@@ -71,7 +53,7 @@ static void find_calls(struct recorded *r)
 
 static void open_recorded(struct recorded *r, const char *engine)
 {
-    *r = (struct recorded){.recording = load(engine)};
+    *r = (struct recorded){.recording = recording_load(engine)};
     find_calls(r);
     r->s.before = json_object_get(json_object_get(r->recording, "inspect"), "web");
     r->s.after = r->after;

@@ -35,8 +35,13 @@ int eligible_check_label(const json_t *inspect, struct error *err)
 
 int eligible_check_file(const struct engine_reply *reply, const char *name, struct error *err)
 {
-    if (reply->code < 0)
+    if (reply->code < 0 && reply->status > 0)
         return 0; /* there is none, or the container cannot be read */
+    if (reply->code < 0) {
+        return error_code_set(err, CODE_ENGINE_UNREACHABLE,
+                              "the engine did not say whether %s is locked: %s", name,
+                              reply->message);
+    }
     return error_code_set(err, CODE_UPDATE_LOCKED, "%s is locked by the file %s in it", name,
                           LOCK_PATH);
 }

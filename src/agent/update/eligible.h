@@ -17,6 +17,7 @@ char *eligible_make_lock_path(const char *id) _nodiscard_;
 
 /* -EBUSY with a code; `inspect` is that of the container. */
 int eligible_check_label(const json_t *inspect, struct error *err) _nodiscard_;
+/* `reply` is that to the HEAD. An engine that does not answer is a failure: the lock may be there. */
 int eligible_check_file(const struct engine_reply *reply, const char *name, struct error *err)
     _nodiscard_;
 /* `own`: the full or short id of the container that the agent runs in; NULL or "": none. */

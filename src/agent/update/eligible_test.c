@@ -29,6 +29,28 @@ static json_t *parse(const char *text)
     return v;
 }
 
+static void test_a_lock_is_never_guessed(void **state)
+{
+    static const struct {
+        struct engine_reply reply;
+        enum error_code code;
+    } cases[] = {
+        {{.code = 0, .status = 200},           CODE_UPDATE_LOCKED     },
+        {{.code = -ENOENT, .status = 404},     CODE_NONE              },
+        {{.code = -EREMOTEIO, .status = 500},  CODE_NONE              },
+        {{.code = -ETIMEDOUT, .message = "-"}, CODE_ENGINE_UNREACHABLE},
+        {{.code = -ENOTCONN, .message = "-"},  CODE_ENGINE_UNREACHABLE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = ERROR_INIT;
+        int r = eligible_check_file(&cases[i].reply, "web", &err);
+
+        assert_int_equal(r < 0 ? error_code_of(&err) : CODE_NONE, cases[i].code);
+    }
+}
+
 static void test_same_image(void **state)
 {
     static const struct {
@@ -124,6 +146,7 @@ static void test_own_container(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_lock_is_never_guessed),
         cmocka_unit_test(test_same_image),
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_images),

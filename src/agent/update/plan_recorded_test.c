@@ -6,8 +6,8 @@
 
 #include "agent/update/plan.h"
 #include "agent/update/plan_internal.h"
+#include "agent/update/recording_fixture.h"
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "proto/json_text.h"
 
@@ -19,8 +19,6 @@
 #include <string.h>
 /* cmocka.h needs them first */
 #include <cmocka.h>
-
-#define MAX_FILE ((size_t)1 << 20)
 
 static const struct {
     const char *name;
@@ -34,22 +32,6 @@ static const struct {
     {"docker-29.7.2",            55, false},
     {"podman-5.8.6",             44, true },
 };
-
-static json_t *load(const char *name)
-{
-    _cleanup_free_ char *path = xasprintf("%s/%s.json", RECORDINGS_DIR, name);
-    _cleanup_free_ char *text = NULL;
-    struct error err = ERROR_INIT;
-    json_t *recording;
-    size_t size;
-
-    if (file_read(path, MAX_FILE, &text, &size, &err) < 0)
-        fail_msg("%s", err.msg);
-    recording = json_text_parse(text, size, 0, &err);
-    if (!recording)
-        fail_msg("%s: %s", path, err.msg);
-    return recording;
-}
 
 static const json_t *get(const json_t *object, const char *a, const char *b)
 {
@@ -204,7 +186,7 @@ static void simplify_podman(json_t *body)
 
 static json_t *simplify(const json_t *body, bool is_podman)
 {
-    json_t *copy = json_deep_copy(body), *host = json_object_get(copy, "HostConfig");
+    json_t *copy = json_deep_copy(body), *host;
 
     strip(copy, false);
     host = json_object_get(copy, "HostConfig");
@@ -271,7 +253,7 @@ static void test_plans_are_the_bodies_that_created_the_containers(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
-        json_auto_t *recording = load(engines[i].name);
+        json_auto_t *recording = recording_load(engines[i].name);
         json_t *created;
         const char *name;
 

@@ -64,19 +64,6 @@ static void finish(struct rejoin *r)
 
 /* --- the choice --- */
 
-static const json_t *find_container(const json_t *containers, const char *id)
-{
-    size_t i;
-    json_t *one;
-
-    json_array_foreach(containers, i, one)
-    {
-        if (str_eq(json_text_get(one, "Id"), id))
-            return one;
-    }
-    return NULL;
-}
-
 /* 0: it does not run, or the time cannot be read. */
 static int64_t get_start_ns(const json_t *inspect)
 {
@@ -102,19 +89,14 @@ static bool may_restart(const struct rejoin *r, const json_t *inspect, const cha
            !r->o.is_updated(r->o.owner, id);
 }
 
-static bool is_listed(const json_t *children, const char *id)
-{
-    return find_container(children, id) != NULL;
-}
-
 static void add_child(struct rejoin *r, const json_t *child, int64_t parent_ns)
 {
     const char *id = json_text_get(child, "id"), *name = json_text_get(child, "name");
-    const json_t *inspect = find_container(r->material.containers, id);
+    const json_t *inspect = dependents_get(r->material.containers, id);
     int64_t start_ns = get_start_ns(inspect);
     json_t *one;
 
-    if (start_ns == 0 || start_ns >= parent_ns || is_listed(r->children, id) ||
+    if (start_ns == 0 || start_ns >= parent_ns || dependents_get(r->children, id) ||
         !may_restart(r, inspect, name))
         return;
     one = json_object();
@@ -127,7 +109,7 @@ static void add_child(struct rejoin *r, const json_t *child, int64_t parent_ns)
 
 static void add_children(struct rejoin *r, const char *parent)
 {
-    int64_t parent_ns = get_start_ns(find_container(r->material.containers, parent));
+    int64_t parent_ns = get_start_ns(dependents_get(r->material.containers, parent));
     json_auto_t *found = NULL;
     struct error err = ERROR_INIT;
     size_t i;
@@ -167,6 +149,7 @@ static void on_restarted(void *owner, const struct engine_reply *reply)
 static void restart_next(struct rejoin *r)
 {
     const json_t *child = json_array_get(r->children, r->next);
+    struct error err = ERROR_INIT;
     _cleanup_free_ char *path = NULL;
 
     if (!child) {
@@ -180,8 +163,11 @@ static void restart_next(struct rejoin *r)
                                                    .timeout_ms = RESTART_MS,
                                                    .done = on_restarted,
                                                    .owner = r},
-                          NULL) < 0)
+                          &err) < 0) {
+        log_warn(LOG_FIELDS("container", json_text_get(child, "name")),
+                 "cannot restart it with the container it joined: %s", err.msg);
         finish(r);
+    }
 }
 
 static void on_gathered(void *owner, int code, int status, const char *message)

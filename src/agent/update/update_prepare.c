@@ -37,19 +37,6 @@ static void fail_with(struct update *u, const struct error *err)
     update_fail(u, error_code_of(err), "%s", err->msg);
 }
 
-static const json_t *find_container(const json_t *containers, const char *id)
-{
-    size_t i;
-    json_t *one;
-
-    json_array_foreach(containers, i, one)
-    {
-        if (str_eq(json_text_get(one, "Id"), id))
-            return one;
-    }
-    return NULL;
-}
-
 /* --- the members --- */
 
 static bool has_devices(const json_t *inspect)
@@ -78,7 +65,7 @@ static void fill_member(struct update_member *m, const json_t *inspect)
 static int add_member(struct update *u, const json_t *dependent, struct error *err)
 {
     const char *id = json_text_get(dependent, "id");
-    const json_t *inspect = find_container(u->material.containers, id);
+    const json_t *inspect = dependents_get(u->material.containers, id);
     struct update_member *m = &u->r->members[u->r->n_members];
 
     if (!inspect)

@@ -6,10 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-static int64_t create(struct db *s, char *domain)
+static int64_t create(struct db *s, const char *domain)
 {
+    _cleanup_free_ char *copy = xstrdup(domain);
     const struct registry spec = {
-        .domain = domain,
+        .domain = copy,
         .username = (char[]){"pull"},
         .sealed = (char[]){"s1"},
         .security = (char[]){"verified"},
@@ -26,7 +27,7 @@ static void test_registry_is_read_as_it_was_stored(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     _cleanup_(registry_done) struct registry row = {0};
-    int64_t id = create(s, (char[]){"registry.example.com"});
+    int64_t id = create(s, "registry.example.com");
 
     assert_int_equal(registries_get(s, id, &row, NULL), 0);
     assert_true(row.id == id);
@@ -42,7 +43,7 @@ static void test_update_keeps_domain_and_creation(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     _cleanup_(registry_done) struct registry row = {0};
-    int64_t id = create(s, (char[]){"registry.example.com"});
+    int64_t id = create(s, "registry.example.com");
     const struct registry change = {
         .id = id,
         .domain = (char[]){"other.example.com"},
@@ -67,7 +68,7 @@ static void test_missing_and_duplicate_registries_are_refused(void **state)
 {
     struct db *s = ((struct fixture *)*state)->store;
     struct registry row = {0}, spec = {.security = (char[]){"verified"}};
-    int64_t id = create(s, (char[]){"registry.example.com"}), other = 0;
+    int64_t id = create(s, "registry.example.com"), other = 0;
 
     spec.domain = (char[]){"registry.example.com"};
     assert_int_equal(registries_create(s, &spec, &other, NULL), -EEXIST);
@@ -93,8 +94,8 @@ static void test_list_is_ordered_and_has_a_maximum(void **state)
     char domains[64] = "";
     int64_t id = 0;
 
-    (void)create(s, (char[]){"b"});
-    (void)create(s, (char[]){"a"});
+    (void)create(s, "b");
+    (void)create(s, "a");
     assert_int_equal(registries_each(s, add_domain, domains, NULL), 0);
     assert_string_equal(domains, "ab");
     for (int i = 2; i < REGISTRIES_MAX; i++) {

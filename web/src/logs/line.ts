@@ -19,7 +19,7 @@ export interface Line {
   isJson: boolean;
 }
 
-// What the server sends on /ws/logs (docs/protocol.md, "Log streams").
+// A message of the server on /ws/logs (docs/protocol.md, "Log streams").
 export interface LogMessage {
   type: 'subscribed' | 'lines' | 'mark' | 'ended' | 'error';
   id?: number;
