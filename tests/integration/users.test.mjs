@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Client, dockmon, Server, temporaryDirectory } from './lib/dockmon.mjs';
+import { OpenApi } from './lib/openapi.mjs';
 import { closing, within } from './lib/wait.mjs';
 
 let server, admin, root; // admin: a session of the first user; root: a key created offline
@@ -245,6 +246,11 @@ test('users and groups have the members and routes of DockMon', async () => {
 });
 
 test('API keys have the members of DockMon, and can be changed', async () => {
+  const { schemas } = (await OpenApi.load()).doc.components;
+  for (const name of ['ApiKey', 'NewApiKey']) {
+    const { required, properties } = schemas[name];
+    assert.deepEqual([...required].sort(), Object.keys(properties).sort(), `${name}: a key has every member, always`);
+  }
   const path = '/api/v2/api-keys';
   const p = await person('keymaker', 'operator');
   const made = await p.session.post(path, { name: 'shaped', group_id: 3, description: 'for a test', expires_days: 2 });
