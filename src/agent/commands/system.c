@@ -1,4 +1,6 @@
 #include "agent/commands/system.h"
+#include "agent/common/guard.h"
+#include "agent/common/host_ips.h"
 #include "agent/engine/container_list.h"
 #include "base/buf.h"
 #include "docker/engine_info.h"
@@ -51,9 +53,27 @@ static void on_info(void *owner, int code, const char *message, struct engine_in
     operation_advance(&s->base); /* s may be gone now */
 }
 
-static json_t *describe_info(const struct engine_info *info)
+/* The members of the register message, read again: the host may have moved to another network. */
+static void describe_addresses(json_t *fields, const struct host_ips *h)
+{
+    json_t *ips;
+
+    if (h->n == 0)
+        return;
+    ips = json_array();
+    for (size_t i = 0; i < h->n; i++)
+        json_array_append_new(ips, json_text_str(h->ips[i]));
+    json_text_set(fields, "host_ip", json_text_str(h->ips[0]));
+    json_text_set(fields, "host_ips", ips);
+}
+
+static json_t *describe_info(const struct engine_info *info, const struct guard *guard)
 {
     json_t *fields = json_object();
+    struct host_ips addresses;
+
+    host_ips_find(&addresses, "", guard_is_in_container(guard), info->subnets, info->n_subnets);
+    describe_addresses(fields, &addresses);
 
     json_text_set(fields, "os_type", json_text_str(info->os_type));
     json_text_set(fields, "os_version", json_text_str(info->os_version));
@@ -78,7 +98,7 @@ static int advance_info(struct operation *op, struct error *err)
     case READ_ANSWER:
         if (s->code < 0)
             return operation_fail(op, s->code, 0, s->message);
-        return operation_answer(op, describe_info(s->info));
+        return operation_answer(op, describe_info(s->info, op->o.guard));
     }
     return -EINVAL;
 }

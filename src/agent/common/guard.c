@@ -71,6 +71,11 @@ bool guard_is_own(const struct guard *g, const char *container)
     return g->own_container && str_starts_with(container, g->own_container);
 }
 
+bool guard_is_in_container(const struct guard *g)
+{
+    return g->own_container != NULL;
+}
+
 /* The verb of an operation that would harm the container of the agent; NULL: it would not. */
 static const char *find_harm(enum operation_id operation)
 {

@@ -58,6 +58,7 @@ char *guard_refuse_container(const struct guard *g,
 char *guard_refuse_own(const struct guard *g, const char *container, enum operation_id operation)
     _nodiscard_;
 bool guard_is_own(const struct guard *g, const char *container);
+bool guard_is_in_container(const struct guard *g); /* the agent runs in one */
 
 /*
  * Caches the label in the reply to an inspect, and returns the full ID of the container, which the

@@ -136,11 +136,23 @@ static bool add_interfaces(struct host_ips *h)
     return has_bridge;
 }
 
+static void add_routes(struct host_ips *h, const char *text, char *const *subnets, size_t n)
+{
+    _cleanup_free_ struct subnet *excluded = xcalloc(n + 1, sizeof(*excluded));
+    size_t n_excluded = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (subnet_parse(subnets[i], &excluded[n_excluded]) == 0)
+            n_excluded++;
+    }
+    host_ips_from_fib_trie(h, text, excluded, n_excluded);
+}
+
 void host_ips_find(struct host_ips *ret,
                    const char *root,
                    bool is_in_container,
-                   const struct subnet *excluded,
-                   size_t n_excluded)
+                   char *const *subnets,
+                   size_t n_subnets)
 {
     _cleanup_free_ char *path = xasprintf("%s%s", root, HOST_FIB_TRIE);
     _cleanup_free_ char *text = NULL;
@@ -149,7 +161,7 @@ void host_ips_find(struct host_ips *ret,
 
     *ret = (struct host_ips){0};
     if (is_in_container && file_read(path, MAX_FIB_TRIE, &text, NULL, NULL) == 0) {
-        host_ips_from_fib_trie(ret, text, excluded, n_excluded);
+        add_routes(ret, text, subnets, n_subnets);
         return;
     }
     if (!str_is_empty(root))

@@ -40,9 +40,12 @@ void host_ips_from_fib_trie(struct host_ips *h,
                             const struct subnet *excluded,
                             size_t n_excluded);
 
-/* Fills *ret. `root` is ""; with another one, as in tests, interfaces are not read. */
+/*
+ * Fills *ret. `root` is ""; with another one, as in tests, interfaces are not read. `subnets` are
+ * those of the engine; an invalid one is ignored.
+ */
 void host_ips_find(struct host_ips *ret,
                    const char *root,
                    bool is_in_container,
-                   const struct subnet *excluded,
-                   size_t n_excluded);
+                   char *const *subnets,
+                   size_t n_subnets);

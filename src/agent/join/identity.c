@@ -87,19 +87,6 @@ static void name_host(struct identity *id,
     id->hostname_source = "engine_id";
 }
 
-static void find_addresses(struct identity *id, const struct engine_info *info, const char *root)
-{
-    struct subnet *excluded = xcalloc(info->n_subnets + 1, sizeof(*excluded));
-    size_t n = 0;
-
-    for (size_t i = 0; i < info->n_subnets; i++) {
-        if (subnet_parse(info->subnets[i], &excluded[n]) == 0)
-            n++;
-    }
-    host_ips_find(&id->host_ips, root, *id->own_container != '\0', excluded, n);
-    free(excluded);
-}
-
 int identity_build(struct identity *ret,
                    const struct engine_info *info,
                    const struct identity_source *source,
@@ -121,7 +108,8 @@ int identity_build(struct identity *ret,
     id.num_cpus = info->n_cpus > 0 ? info->n_cpus : 0;
     if (!own_container_find(source->root, source->env_hostname, id.own_container))
         id.own_container[0] = '\0';
-    find_addresses(&id, info, source->root);
+    host_ips_find(&id.host_ips, source->root, id.own_container[0] != '\0', info->subnets,
+                  info->n_subnets);
     *ret = id;
     return 0;
 }

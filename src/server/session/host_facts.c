@@ -16,7 +16,7 @@ void host_facts_set(char **to, const char *from)
     *to = xstrdup(from);
 }
 
-static char *write_host_ips(const struct msg_register *m)
+char *host_facts_ips(const struct msg_register *m)
 {
     json_t *ips = json_array();
     char *text;
@@ -44,7 +44,7 @@ static bool is_podman_version(const char *version)
 
 void host_facts_put(struct host *h, const struct msg_register *m, int64_t now_ms)
 {
-    _cleanup_free_ char *ips = write_host_ips(m);
+    _cleanup_free_ char *ips = host_facts_ips(m);
 
     host_facts_set(&h->os_type, m->os_type);
     host_facts_set(&h->os_version, m->os_version);

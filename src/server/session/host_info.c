@@ -26,6 +26,14 @@ struct info_job {
     struct error err;
 };
 
+/* Without addresses, those that are known stay. */
+static bool has_same_addresses(const struct host *h, const struct msg_register *m)
+{
+    _cleanup_free_ char *ips = host_facts_ips(m);
+
+    return str_eq(ips, "[]") || (h->host_ips && str_eq(ips, h->host_ips));
+}
+
 static bool is_same(const struct host *h, const struct msg_register *m)
 {
     const struct {
@@ -42,16 +50,17 @@ static bool is_same(const struct host *h, const struct msg_register *m)
         if (!str_is_empty(texts[i].is) && !str_eq(texts[i].is, texts[i].was))
             return false;
     }
-    return (m->total_memory == 0 || m->total_memory == h->total_memory) &&
+    return has_same_addresses(h, m) &&
+           (m->total_memory == 0 || m->total_memory == h->total_memory) &&
            (m->num_cpus == 0 || m->num_cpus == h->num_cpus);
 }
 
 /* The facts pass the checks of a register message, which has the same members. */
 static int decode(const json_t *info, struct msg_register *ret, struct error *err)
 {
-    static const char *const names[] = {"os_type",          "os_version",   "kernel_version",
-                                        "docker_version",   "total_memory", "num_cpus",
-                                        "daemon_started_at"};
+    static const char *const names[] = {"os_type",           "os_version",   "kernel_version",
+                                        "docker_version",    "total_memory", "num_cpus",
+                                        "daemon_started_at", "host_ip",      "host_ips"};
     json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{}}", "type", "register", "token", "none",
                           "engine_id", "none", "version", "", "proto_version", "", "capabilities");
     int r;

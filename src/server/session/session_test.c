@@ -271,6 +271,17 @@ static void test_newer_session_supersedes_the_older(void **state)
     assert_false(h->is_online);
 }
 
+/* Answers the request for system information that is the next message. Takes the payload. */
+static void answer_info(struct fixture *f, struct ws *ws, json_t *payload)
+{
+    const json_t *m = fake_ws_next(ws);
+
+    assert_string_equal(agent_text(m, "command"), "get_system_info");
+    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:o}", "type", "response", "id",
+                                       json_object_get(m, "id"), "payload", payload));
+    fixture_run_jobs(f);
+}
+
 /* The engine was upgraded under a connected agent: the host shows the new version. */
 static void test_facts_are_refreshed_when_the_engine_is_back(void **state)
 {
@@ -279,31 +290,39 @@ static void test_facts_are_refreshed_when_the_engine_is_back(void **state)
     struct ws *ws = fixture_join(f, "web", true, &j);
     struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
     _cleanup_(host_done) struct host row = {0};
-    const json_t *m;
+    uint64_t version;
 
     agent_send_event(ws, "engine_state", json_pack("{s:s}", "error", "connection refused"));
     agent_send_event(ws, "engine_state", json_pack("{s:n}", "error"));
     fake_advance(2000);
-    m = fake_ws_next(ws);
-    assert_string_equal(agent_text(m, "command"), "get_system_info");
-    fake_ws_receive_json(ws,
-                         json_pack("{s:s, s:O, s:{s:s, s:s, s:i, s:i}}", "type", "response", "id",
-                                   json_object_get(m, "id"), "payload", "docker_version", "29.7.2",
-                                   "os_version", "Debian 13", "total_memory", 2048, "num_cpus", 0));
-    fixture_run_jobs(f);
+    answer_info(f, ws,
+                json_pack("{s:s, s:s, s:i, s:i}", "docker_version", "29.7.2", "os_version",
+                          "Debian 13", "total_memory", 2048, "num_cpus", 0));
     assert_string_equal(h->row.docker_version, "29.7.2");
     assert_int_equal(h->row.total_memory, 2048);
     assert_int_equal(hosts_get(fixture_store(f), j.host_id, &row, NULL), 0);
     assert_string_equal(row.docker_version, "29.7.2");
     assert_string_equal(row.name, "web");
 
-    /* Asked again after an hour; what cannot be read changes nothing. */
+    /* Asked again after an hour: the machine has another address, and nothing else is new. */
     fake_advance(3600000);
-    m = fake_ws_next(ws);
-    assert_string_equal(agent_text(m, "command"), "get_system_info");
-    fake_ws_receive_json(ws, json_pack("{s:s, s:O, s:{s:i}}", "type", "response", "id",
-                                       json_object_get(m, "id"), "payload", "docker_version", 7));
-    fixture_run_jobs(f);
+    answer_info(f, ws,
+                json_pack("{s:s, s:[s, s, s]}", "host_ip", "192.0.2.9", "host_ips", "192.0.2.9",
+                          "none", "198.51.100.4"));
+    assert_string_equal(h->row.host_ips, "[\"192.0.2.9\",\"198.51.100.4\"]");
+    host_done(&row);
+    assert_int_equal(hosts_get(fixture_store(f), j.host_id, &row, NULL), 0);
+    assert_string_equal(row.host_ips, h->row.host_ips);
+    version = h->version;
+    fake_advance(3600000);
+    answer_info(f, ws, json_pack("{s:[s, s]}", "host_ips", "192.0.2.9", "198.51.100.4"));
+    fake_advance(3600000);
+    answer_info(f, ws, json_pack("{s:[]}", "host_ips"));
+    assert_int_equal(h->version, version);
+
+    /* An invalid answer changes nothing. */
+    fake_advance(3600000);
+    answer_info(f, ws, json_pack("{s:i}", "docker_version", 7));
     assert_string_equal(h->row.docker_version, "29.7.2");
     fake_ws_end(ws, 1000);
 }
