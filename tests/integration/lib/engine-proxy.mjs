@@ -37,9 +37,12 @@ export class EngineProxy {
       return;
     }
     if (changes) await this.hook?.({ ...call, when: 'before' });
+    if (req.socket.destroyed) return; // killed by the hook, or gone while it held the request
     const body = this.edit && req.headers['content-type'] === 'application/json' ? await this.edited(call, req) : null;
     const headers = body === null ? req.headers : { ...req.headers, 'content-length': Buffer.byteLength(body) };
     const out = request({ socketPath: this.engine.host.replace('unix://', ''), method: req.method, path: req.url, headers });
+    // An engine sends nothing of a pull before the registry has answered: the client may be gone by then.
+    res.on('close', () => out.destroy());
     if (body === null) req.pipe(out);
     else out.end(body);
     out.on('error', () => res.destroy());
@@ -49,7 +52,6 @@ export class EngineProxy {
     answer.pipe(res);
     answer.on('error', () => res.destroy());
     answer.on('aborted', () => res.destroy());
-    res.on('close', () => out.destroy());
   }
 
   async edited(call, req) {
