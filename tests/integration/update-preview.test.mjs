@@ -122,12 +122,16 @@ test('a preview names dependents, compose and what forbids the update', async ()
   assert.equal(same.compose.will_recreate, false);
 
   const moving = await world.registry.push(engine, 'moving:old', ['LABEL turn=1']);
-  const old = await make('pre-old', labels('1.29.2'), { image: moving, command: ['sleep', '3600'] });
+  const made = new Map();
+  for (const version of ['1.29.2', '2.30.2', '2.30.3']) made.set(version, await make(`pre-${version}`, labels(version), { image: moving, command: ['sleep', '3600'] }));
   await world.registry.push(engine, 'moving:old', ['LABEL turn=2']);
-  const one = await preview(old.id);
-  assert.equal(one.is_update, true);
-  assert.equal(one.compose.will_recreate, true, JSON.stringify(one.compose));
-  assert.match(one.compose.reason, /1\.29\.2/);
+  for (const [version, reason] of [['1.29.2', /1\.29\.2 counts the id of the image/], ['2.30.2', /2\.30\.2 removes the new container while/], ['2.30.3', null]]) {
+    const next = await preview(made.get(version).id);
+
+    assert.equal(next.is_update, true);
+    assert.equal(next.compose.will_recreate, reason !== null, JSON.stringify(next.compose));
+    if (reason) assert.match(next.compose.reason, reason);
+  }
 
   for (const [name, label, code] of [['pre-lock', 'dockmon.update.lock=x', 'update_locked'], ['pre-swarm', 'com.docker.swarm.task.id=x', 'update_refused'],
     ['pre-unit', 'PODMAN_SYSTEMD_UNIT=web.service', 'update_refused']]) {

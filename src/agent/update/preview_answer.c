@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "proto/error_code.h"
 #include "proto/json_text.h"
+#include "proto/release.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -135,6 +136,17 @@ static void note_lost(const struct lost *l, json_t *notes)
 /* --- compose --- */
 
 /*
+ * Compose 2 takes the kept container for a second one of the service, and removes one of the two: up
+ * to 2.30.2 the newer one, as a faulty order of them has it (docker/compose pull request 12272), and
+ * re-creates the other.
+ */
+static bool removes_newer(const char *version)
+{
+    return release_is_version(version) && release_compare(version, "2.0.0") >= 0 &&
+           release_compare(version, "2.30.3") < 0;
+}
+
+/*
  * Whether the next `compose up` recreates the new container. Compose 1 hashes the id of the image
  * with the settings; compose 2 compares the image of its file with a label, which the plan sets to
  * the new id.
@@ -159,6 +171,10 @@ static json_t *describe_compose(const struct preview_facts *f, bool is_update)
         reason = xasprintf("compose %s counts the id of the image among the settings", version);
     } else if (is_update && !json_text_get(labels, COMPOSE "image")) {
         reason = xstrdup("compose has not noted the image of the container in a label");
+    } else if (is_update && version && removes_newer(version)) {
+        reason = xasprintf("compose %s removes the new container while the old one is kept: remove "
+                           "that before, or keep it for a second only",
+                           version);
     }
     compose = json_object();
     json_text_set(compose, "project", json_text_str(project));
