@@ -23,6 +23,7 @@ static const struct field fields[] = {
     {"details",      FIELD_BOOL,   AT(has_details),  FIELD_OMIT_EMPTY, 0,  0,             NULL},
     {"streams",      FIELD_BOOL,   AT(has_streams),  FIELD_OMIT_EMPTY, 0,  0,             NULL},
     {"new_name",     FIELD_STRING, AT(new_name),     FIELD_OMIT_EMPTY, 0,  255,           NULL},
+    {"limits",       FIELD_OBJECT, AT(limits),       FIELD_OMIT_EMPTY, 0,  0,             NULL},
     {"signal",       FIELD_STRING, AT(signal),       FIELD_OMIT_EMPTY, 0,  16,            NULL},
 };
 

@@ -26,6 +26,7 @@ struct command_args {
     bool has_details;    /* get_logs: "details", the attributes of the engine before each text */
     bool has_streams;    /* get_logs: "streams", answer which line came from stderr */
     char *new_name;      /* rename */
+    json_t *limits;      /* set_limits: checked by limits_check(); NULL: absent */
     char *signal;        /* kill: a name or number of command_is_signal(); NULL: SIGKILL */
 };
 

@@ -17,6 +17,7 @@ static const enum error_code paused_container_errors[] = {CODE_NO_SUCH_CONTAINER
                                                           CODE_CONTAINER_NOT_PAUSED, CODE_NONE};
 static const enum error_code new_name_errors[] = {CODE_NO_SUCH_CONTAINER, CODE_NAME_IN_USE,
                                                   CODE_NONE};
+static const enum error_code limit_errors[] = {CODE_NO_SUCH_CONTAINER, CODE_CONFLICT, CODE_NONE};
 static const enum error_code removal_errors[] = {CODE_NO_SUCH_CONTAINER, CODE_CONTAINER_RUNNING,
                                                  CODE_CONFLICT, CODE_NONE};
 static const enum error_code image_errors[] = {CODE_NO_SUCH_IMAGE, CODE_IN_USE, CODE_NONE};
@@ -66,6 +67,10 @@ static const struct operation_spec specs[OPERATIONS] = {
         "rename", OPERATION, "rename", POLICY_FULL, CONTAINER_OPERATIONS_CAPABILITY,
         ERA_TODAY, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER | TAKES_NEW_NAME,
         SPARES_OWN, new_name_errors},
+    [OPERATION_SET_LIMITS] = {
+        "set_limits", OPERATION, "set_limits", POLICY_FULL, LIMITS_CAPABILITY,
+        ERA_OURS, ROLE_OPERATOR, EFFECT_CHANGES, TAKES_CONTAINER | TAKES_LIMITS,
+        SPARES_OWN, limit_errors},
     [OPERATION_REMOVE] = {
         "remove", OPERATION, "remove", POLICY_FULL, CONTAINER_OPERATIONS_CAPABILITY,
         ERA_SEED, ROLE_OPERATOR, EFFECT_ENDS, TAKES_CONTAINER | TAKES_REMOVAL,

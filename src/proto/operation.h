@@ -46,6 +46,7 @@
 /* The agent knows `detach` of shells. */
 #define EXEC_DETACH_CAPABILITY "exec_detach"
 #define RESOURCES_CAPABILITY   "resources"
+#define LIMITS_CAPABILITY      "set_limits"
 /* Updates with a journal, previews and rollbacks; see update.h. */
 #define UPDATES_CAPABILITY      "updates"
 #define SHELL_ACCESS_CAPABILITY "shell_access"
@@ -64,6 +65,7 @@ enum operation_id {
     OPERATION_PAUSE,
     OPERATION_UNPAUSE,
     OPERATION_RENAME,
+    OPERATION_SET_LIMITS,
     OPERATION_REMOVE,
     OPERATION_GET_LOGS,
     OPERATION_INSPECT,
@@ -142,6 +144,7 @@ enum {
     TAKES_TOKEN = 1 << 6,     /* permanent_token */
     TAKES_SIGNAL = 1 << 7,    /* signal; absent: SIGKILL */
     TAKES_UPDATE = 1 << 8,    /* the fields in update.c */
+    TAKES_LIMITS = 1 << 9,    /* limits, required: the members in limits.c */
 };
 
 /* How a server treats it. */

@@ -194,12 +194,13 @@ static int describe_command(const json_t *message, json_t **ret, struct error *e
     free(last_command_id);
     last_command_id = xstrdup(m.id);
     if (r == 0) {
-        *ret = json_pack(
-            "{s:s, s:s?, s:s, s:s?, s:I, s:b, s:b, s:I, s:s?, s:s?, s:s?, s:s*}", "kind",
-            m.kind == COMMAND_KIND_OPERATION ? "container_operation" : "command", "id", m.id,
-            "name", m.name, "container_id", a->container_id, "timeout", (json_int_t)a->timeout_s,
-            "force", a->force, "volumes", a->volumes, "tail", (json_int_t)a->tail, "since",
-            a->since, "until", a->until, "new_name", a->new_name, "signal", a->signal);
+        *ret = json_pack("{s:s, s:s?, s:s, s:s?, s:I, s:b, s:b, s:I, s:s?, s:s?, s:s?, s:s*, s:O*}",
+                         "kind",
+                         m.kind == COMMAND_KIND_OPERATION ? "container_operation" : "command", "id",
+                         m.id, "name", m.name, "container_id", a->container_id, "timeout",
+                         (json_int_t)a->timeout_s, "force", a->force, "volumes", a->volumes, "tail",
+                         (json_int_t)a->tail, "since", a->since, "until", a->until, "new_name",
+                         a->new_name, "signal", a->signal, "limits", a->limits);
     }
     msg_command_done(&m);
     return r;

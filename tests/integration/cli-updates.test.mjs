@@ -271,6 +271,34 @@ test('--dry-run shows what would change, and fails if the update would be refuse
   assert.equal(agent.commands.filter((m) => m.command === 'update_container').length, 0);
 });
 
+test('limits and the restart policy change in place, as with docker update', async () => {
+  const c = await make('limits', ['--memory', '64m', '--memory-swap', '128m']);
+  const r = await cli('update', '--memory', '96m', '--memory-swap', '192m', '--cpus', '0.5', '--pids-limit', '50', '--restart', 'on-failure:3', c.name);
+
+  assert.deepEqual([r.code, r.stdout], [0, `${c.name}\n`], r.stderr);
+  const { Id, State, HostConfig: h } = await engine.inspect(c.name);
+  assert.deepEqual([Id, State.Running], [c.id, true]);
+  assert.deepEqual([h.Memory, h.MemorySwap, h.NanoCpus, h.PidsLimit], [96 << 20, 192 << 20, 5e8, 50]);
+  assert.deepEqual(h.RestartPolicy, { Name: 'on-failure', MaximumRetryCount: 3 });
+
+  const path = `/api/hosts/${host.id}/containers/${c.id}/limits`;
+  assert.deepEqual(await operator.call('PATCH', path, { body: { memory_swap: 256 << 20 } }), { status: 'success', warnings: [] });
+  assert.equal((await engine.inspect(c.name)).HostConfig.MemorySwap, 256 << 20);
+  for (const body of [{}, { memory: '1g' }, { image: 'x' }, { restart: 'sometimes' }]) await operator.call('PATCH', path, { body, status: 422 });
+  await viewer.call('PATCH', path, { body: { memory: 128 << 20 }, status: 403 });
+  const bad = await cli('update', '--memory', '512m', c.name); // beyond the limit of memory and swap together
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /memoryswap/i);
+  assert.equal((await engine.inspect(c.name)).HostConfig.Memory, 96 << 20);
+
+  for (const args of [['--memory', 'much'], ['--pids-limit', '1.5'], ['--cpus', 'two'], ['--memory', '1g', '--image', 'x'], ['--restart', 'no', '--wait']]) {
+    const wrong = await cli('update', ...args, c.name);
+
+    assert.equal(wrong.code, 125, `${args}: ${wrong.stderr}`);
+    assert.match(wrong.stderr, new RegExp(args[0]));
+  }
+});
+
 test('wrong command lines are refused before anything is sent, and a viewer may only list', async () => {
   for (const args of [['--dry-run', '--wait'], ['--cancel', '--image', 'x'], ['--json'], ['-t', 'soon']]) {
     const r = await cli('update', ...args, 'nothing');

@@ -320,6 +320,7 @@ test('operations on containers answer as described', async () => {
   await api.call(clients.operator, 'changeContainerTags', { values: at(), body: { ordered_tags: ['b', 'a'] } });
   await api.call(clients.operator, 'setAutoRestart', { values: at(), body: { enabled: true } });
   await api.call(clients.operator, 'setDesiredState', { values: at(), body: { desired_state: 'should_run', web_ui_url: 'http://10.0.0.5/' } });
+  await api.call(clients.operator, 'changeContainerLimits', { values: at(), body: { restart: 'no' } });
   await api.call(clients.operator, 'renameContainer', { values: at(), body: { name: `${engine.prefix}-renamed` } });
   await api.call(clients.operator, 'startContainer', { values: at({ container: 'not-there' }), status: 404 });
   await api.call(clients.operator, 'startContainer', { values: at({ container: '-bad-' }), status: 400 });

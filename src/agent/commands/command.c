@@ -5,26 +5,30 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "proto/limits.h"
 
 #include <string.h>
 
 #define LONGEST_TIMEOUT_S 600 /* of a stop or restart; one without end is given up after this */
 
-const char *command_find_fault(enum operation_id id, const struct command_args *args)
+int command_check_args(enum operation_id id, const struct command_args *args, struct error *err)
 {
     unsigned takes = operation_spec(id)->arguments;
     const char *fault = takes & TAKES_CONTAINER ? channel_container_fault(args->container_id)
                                                 : NULL;
+    struct error why = ERROR_INIT;
 
+    if (!fault && takes & TAKES_NEW_NAME && str_is_empty(args->new_name))
+        fault = "new_name is required";
+    if (!fault && takes & TAKES_NEW_NAME && !str_is_container_ref(args->new_name))
+        fault = "new_name is not a valid container name";
+    if (!fault && takes & TAKES_SIGNAL && args->signal && !command_is_signal(args->signal))
+        fault = "signal is not the name or number of a signal";
     if (fault)
-        return fault;
-    if (takes & TAKES_NEW_NAME && str_is_empty(args->new_name))
-        return "new_name is required";
-    if (takes & TAKES_NEW_NAME && !str_is_container_ref(args->new_name))
-        return "new_name is not a valid container name";
-    if (takes & TAKES_SIGNAL && args->signal && !command_is_signal(args->signal))
-        return "signal is not the name or number of a signal";
-    return NULL;
+        return error_code_set(err, CODE_INVALID_ARGUMENT, "%s", fault);
+    if (takes & TAKES_LIMITS && limits_check(args->limits, &why) < 0)
+        return error_code_set(err, CODE_INVALID_ARGUMENT, "%s", why.msg);
+    return 0;
 }
 
 static const char *get_name(const struct command *c)

@@ -65,8 +65,9 @@ struct command {
     json_t *held;
 };
 
-/* Why the arguments are invalid, or NULL. */
-const char *command_find_fault(enum operation_id id, const struct command_args *args);
+/* -EINVAL: the arguments do not fit the operation; `err` says why. */
+int command_check_args(enum operation_id id, const struct command_args *args, struct error *err)
+    _nodiscard_;
 
 /* Takes the content of `m`, whose operation is one of agent_operation(); its deadline begins. */
 struct command *command_new(const struct command_options *o, struct msg_command *m);

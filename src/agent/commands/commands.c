@@ -228,8 +228,6 @@ static bool is_full(const struct commands *cs)
 /* 0 when the command can be accepted. */
 static int check_request(const struct commands *cs, const struct msg_command *m, struct error *err)
 {
-    const char *fault;
-
     if (!agent_operation(m->operation)) {
         return error_code_set(err, CODE_UNKNOWN_OPERATION, "unknown %s: %s",
                               m->kind == COMMAND_KIND_OPERATION ? "action" : "command",
@@ -241,8 +239,7 @@ static int check_request(const struct commands *cs, const struct msg_command *m,
         return error_code_set(err, CODE_TOO_MANY_COMMANDS, "too many commands are pending (%d)",
                               COMMANDS_MAX_ACCEPTED);
     }
-    fault = command_find_fault(m->operation, &m->args);
-    return fault ? error_code_set(err, CODE_INVALID_ARGUMENT, "%s", fault) : 0;
+    return command_check_args(m->operation, &m->args, err);
 }
 
 void commands_submit(struct commands *cs, struct msg_command *m)

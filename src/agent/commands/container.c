@@ -6,10 +6,14 @@
 #include "base/str.h"
 #include "docker/checked_text.h"
 #include "proto/json_text.h"
+#include "proto/limits.h"
 
 #include <errno.h>
 
-/* --- start, stop, restart, kill, pause, unpause, rename, remove --- */
+#define MAX_WARNINGS 8
+#define MAX_WARNING  512 /* bytes */
+
+/* --- start, stop, restart, kill, pause, unpause, rename, set_limits, remove --- */
 
 /*
  * The request: METHOD /containers/ID<suffix>, and the status in the answer; NULL: "removed":
@@ -26,6 +30,7 @@ static const struct change {
     [OPERATION_PAUSE] = {"POST",   "/pause",   "paused",    false},
     [OPERATION_UNPAUSE] = {"POST",   "/unpause", "unpaused",  false},
     [OPERATION_RENAME] = {"POST",   "/rename",  "renamed",   false},
+    [OPERATION_SET_LIMITS] = {"POST",   "/update",  "updated",   false},
     [OPERATION_REMOVE] = {"DELETE", "",         NULL,        false},
     [OPERATION_START_CONTAINER] = {"POST",   "/start",   "started",   false},
     [OPERATION_STOP_CONTAINER] = {"POST",   "/stop",    "stopped",   false},
@@ -42,7 +47,8 @@ static const char *const change_steps[] = {
 
 struct container_change {
     struct operation base;
-    char *target; /* the full id, once it is known */
+    char *target;     /* the full id, once it is known */
+    json_t *warnings; /* of the engine, or NULL */
     struct settle *settle;
 };
 
@@ -81,8 +87,28 @@ static char *make_change_path(const struct operation *op, const char *target)
     return TAKE_PTR(path);
 }
 
-static json_t *make_change_answer(const struct operation *op)
+/* Engines warn of limits that their kernel does not have. Other answers are empty. */
+static json_t *read_warnings(const struct engine_reply *reply)
 {
+    struct error ignored = ERROR_INIT;
+    json_auto_t *answer = json_text_parse(reply->body, reply->size, 8, &ignored);
+    json_t *all = json_object_get(answer, "Warnings"), *warnings = json_array(), *one;
+    size_t i;
+
+    json_array_foreach(all, i, one)
+    {
+        const char *text = json_string_value(one);
+        _cleanup_free_ char *cut = text ? xasprintf("%.*s", STR_CUT(text, MAX_WARNING)) : NULL;
+
+        if (cut && i < MAX_WARNINGS)
+            (void)json_array_append_new(warnings, json_text_str(cut));
+    }
+    return warnings;
+}
+
+static json_t *make_change_answer(const struct container_change *c)
+{
+    const struct operation *op = &c->base;
     const struct msg_command *request = op->o.request;
     const char *status = changes[request->operation].status;
     json_t *fields = json_object();
@@ -94,6 +120,8 @@ static json_t *make_change_answer(const struct operation *op)
     } else {
         json_text_set(fields, "removed", json_true());
     }
+    if (c->warnings)
+        json_text_set(fields, "warnings", json_incref(c->warnings));
     return fields;
 }
 
@@ -130,6 +158,41 @@ static int refuse_updated(struct operation *op, const char *target, struct error
                           "update %s of this container is in progress: wait, or cancel it", r->id);
 }
 
+/* Learns the target; false: *ret ends the flow, because it is unknown or must not be changed. */
+static bool is_permitted(struct container_change *c, int *ret, struct error *err)
+{
+    struct operation *op = &c->base;
+    enum operation_id id = op->o.request->operation;
+    char *why;
+
+    *ret = find_target(c, err);
+    if (*ret < 0)
+        return false;
+    why = guard_refuse_container(op->o.guard, c->target, id);
+    if (why) {
+        *ret = operation_refuse(op, why);
+        return false;
+    }
+    why = guard_refuse_own(op->o.guard, c->target, id);
+    if (why) {
+        *ret = operation_refuse_own(op, why);
+        return false;
+    }
+    *ret = refuse_updated(op, c->target, err);
+    return *ret == 0;
+}
+
+static struct operation_request make_change_request(const struct container_change *c)
+{
+    const struct msg_command *m = c->base.o.request;
+    bool has_body = operation_spec(m->operation)->arguments & TAKES_LIMITS;
+
+    return (struct operation_request){.method = changes[m->operation].method,
+                                      .path = make_change_path(&c->base, c->target),
+                                      .body = has_body ? limits_to_engine(m->args.limits) : NULL,
+                                      .holds_failure = true};
+}
+
 /* Others may be in the namespaces that its former process had. */
 static void note_start(const struct container_change *c)
 {
@@ -137,8 +200,19 @@ static void note_start(const struct container_change *c)
     bool is_start = id == OPERATION_START || id == OPERATION_START_CONTAINER ||
                     id == OPERATION_RESTART || id == OPERATION_RESTART_CONTAINER;
 
-    if (is_start && c->base.held == 0 && c->base.o.updates)
+    if (is_start && c->base.o.updates)
         updates_note_start(c->base.o.updates, c->target);
+}
+
+static void take_success(struct container_change *c)
+{
+    struct operation *op = &c->base;
+
+    if (op->held < 0)
+        return;
+    note_start(c);
+    if (operation_spec(op->o.request->operation)->arguments & TAKES_LIMITS)
+        c->warnings = read_warnings(op->reply);
 }
 
 static void on_settled(void *owner)
@@ -175,7 +249,6 @@ static int advance_change(struct operation *op, struct error *err)
     struct container_change *c = CONTAINER_OF(op, struct container_change, base);
     enum operation_id id = op->o.request->operation;
     struct operation_request request = {0};
-    char *why;
     int r;
 
     switch ((enum change_step)op->step) {
@@ -189,33 +262,19 @@ static int advance_change(struct operation *op, struct error *err)
     case CHANGE_PERMIT:
         if (op->held < 0)
             return start_settle(c) ? OPERATION_WAITS : op->held;
-        r = find_target(c, err);
-        if (r < 0)
-            return r;
-        why = guard_refuse_container(op->o.guard, c->target, id);
-        if (why)
-            return operation_refuse(op, why);
-        why = guard_refuse_own(op->o.guard, c->target, id);
-        if (why)
-            return operation_refuse_own(op, why);
-        r = refuse_updated(op, c->target, err);
-        if (r < 0)
+        if (!is_permitted(c, &r, err))
             return r;
         op->step = CHANGE_ACT;
         _fallthrough_;
-    case CHANGE_ACT:
-        request.method = changes[id].method;
-        request.path = make_change_path(op, c->target);
-        request.holds_failure = true;
-        return operation_ask(op, CHANGE_SETTLE, request, err);
+    case CHANGE_ACT: return operation_ask(op, CHANGE_SETTLE, make_change_request(c), err);
     case CHANGE_SETTLE:
-        note_start(c);
+        take_success(c);
         if (start_settle(c))
             return OPERATION_WAITS;
         op->step = CHANGE_ANSWER;
         _fallthrough_;
     case CHANGE_ANSWER:
-        return op->held < 0 ? op->held : operation_answer(op, make_change_answer(op));
+        return op->held < 0 ? op->held : operation_answer(op, make_change_answer(c));
     }
     return -EINVAL;
 }
@@ -225,6 +284,7 @@ static void release_change(struct operation *op)
     struct container_change *c = CONTAINER_OF(op, struct container_change, base);
 
     settle_free(c->settle);
+    json_decref(c->warnings);
     free(c->target);
 }
 

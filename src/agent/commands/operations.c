@@ -16,6 +16,7 @@ static const struct agent_operation operations[OPERATIONS] = {
     [OPERATION_PAUSE] = {&container_change,   25,  NEEDS_RULES  },
     [OPERATION_UNPAUSE] = {&container_change,   25,  NEEDS_RULES  },
     [OPERATION_RENAME] = {&container_change,   25,  NEEDS_RULES  },
+    [OPERATION_SET_LIMITS] = {&container_change,   25,  NEEDS_RULES  },
     [OPERATION_REMOVE] = {&container_change,   25,  NEEDS_RULES  },
     [OPERATION_GET_LOGS] = {&container_logs,     25,  NEEDS_NOTHING},
     [OPERATION_INSPECT] = {&container_inspect,  12,  NEEDS_NOTHING},

@@ -67,6 +67,7 @@ static void test_answers_come_before_the_server_gives_up(void **state)
         {OPERATION_PAUSE,           30 },
         {OPERATION_UNPAUSE,         30 },
         {OPERATION_RENAME,          30 },
+        {OPERATION_SET_LIMITS,      30 },
         {OPERATION_REMOVE,          30 },
         {OPERATION_GET_LOGS,        30 },
         {OPERATION_INSPECT,         15 },
@@ -96,18 +97,30 @@ static void test_answers_come_before_the_server_gives_up(void **state)
     }
 }
 
+static void check_args(enum operation_id id, const struct command_args *args, unsigned missing)
+{
+    struct error err = ERROR_INIT;
+
+    if ((command_check_args(id, args, &err) < 0) != (missing != 0))
+        fail_msg("%s: %s", operation_spec(id)->name, err.msg);
+}
+
 static void test_faults_follow_the_arguments(void **state)
 {
+    json_auto_t *limits = json_pack("{s:i}", "pids_limit", 100);
+
     (void)state;
     operation_foreach(id) {
         struct command_args args = COMMAND_ARGS_INIT;
         unsigned takes = operation_spec(id)->arguments;
 
-        assert_true((command_find_fault(id, &args) != NULL) == ((takes & TAKES_CONTAINER) != 0));
+        check_args(id, &args, takes & (TAKES_CONTAINER | TAKES_NEW_NAME | TAKES_LIMITS));
         args.container_id = (char *)(uintptr_t) "web";
-        assert_true((command_find_fault(id, &args) != NULL) == ((takes & TAKES_NEW_NAME) != 0));
+        check_args(id, &args, takes & (TAKES_NEW_NAME | TAKES_LIMITS));
         args.new_name = (char *)(uintptr_t) "new";
-        assert_null(command_find_fault(id, &args));
+        check_args(id, &args, takes & TAKES_LIMITS);
+        args.limits = limits;
+        check_args(id, &args, 0);
     }
 }
 

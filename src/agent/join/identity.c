@@ -56,6 +56,7 @@ static const struct {
     {PROCESSES_CAPABILITY,            false},
     {COPY_CAPABILITY,                 false},
     {DISK_USAGE_CAPABILITY,           false},
+    {LIMITS_CAPABILITY,               false},
     {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },
     {UPDATES_CAPABILITY,              false},

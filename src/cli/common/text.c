@@ -196,6 +196,37 @@ char *text_size(int64_t bytes)
     return xasprintf("%.3g%s", size, units[i]);
 }
 
+int text_parse_size(const char *s, int64_t *ret)
+{
+    static const char units[] = "bkmgtp";
+    char *end = NULL;
+    double size;
+    const char *unit;
+
+    if (str_eq(s, "-1")) {
+        *ret = -1;
+        return 0;
+    }
+    if (!isdigit((unsigned char)*s))
+        return -EINVAL; /* strtod() takes signs, blanks and words, too */
+    size = strtod(s, &end);
+    unit = *end ? strchr(units, tolower((unsigned char)*end)) : units;
+    if (!unit)
+        return -EINVAL;
+    if (*end)
+        end++;
+    if (unit > units && tolower((unsigned char)*end) == 'i')
+        end++;
+    if (unit > units && tolower((unsigned char)*end) == 'b')
+        end++;
+    for (; unit > units; unit--)
+        size *= 1024;
+    if (*end || size > (double)(INT64_C(1) << 53))
+        return -EINVAL;
+    *ret = (int64_t)size;
+    return 0;
+}
+
 char *text_url_encode(const char *s)
 {
     struct buf out = BUF_INIT(3 * strlen(s) + 1);

@@ -45,6 +45,12 @@ char *text_short_age(const char *timestamp, int64_t now_ms);
 /* "1.98MB": three digits, powers of 1,000, as docker writes sizes. To be freed. */
 char *text_size(int64_t bytes);
 
+/*
+ * The opposite, as docker reads sizes: "512m", "1.5G", "64kb"; powers of 1,024, and bytes without a
+ * unit. "-1" is allowed, because it stands for no limit. -EINVAL.
+ */
+int text_parse_size(const char *s, int64_t *ret) _nodiscard_;
+
 /* For a path segment or query value. To be freed. */
 char *text_url_encode(const char *s);
 

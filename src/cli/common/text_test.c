@@ -189,6 +189,44 @@ static void test_size(void **state)
     }
 }
 
+static void test_parse_size(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t bytes; /* -2: refused */
+    } cases[] = {
+        {"4096",   4096      },
+        {"4096b",  4096      },
+        {"64k",    65536     },
+        {"512m",   536870912 },
+        {"512MB",  536870912 },
+        {"512MiB", 536870912 },
+        {"1.5g",   1610612736},
+        {"-1",     -1        },
+        {"",       -2        },
+        {"-2",     -2        },
+        {"m",      -2        },
+        {"inf",    -2        },
+        {" 1",     -2        },
+        {"1 m",    -2        },
+        {"1mx",    -2        },
+        {"1x",     -2        },
+        {"64bb",   -2        },
+        {"9p",     -2        },
+        {"1e300",  -2        },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t bytes = -2;
+
+        if (text_parse_size(cases[i].text, &bytes) < 0)
+            bytes = -2;
+        if (bytes != cases[i].bytes)
+            fail_msg("%s: %lld", cases[i].text, (long long)bytes);
+    }
+}
+
 static void test_url_encode(void **state)
 {
     _cleanup_free_ char *a = text_url_encode("2026-01-31T12:00:00.5Z");
@@ -294,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_short_age),
         cmocka_unit_test(test_ago),
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_parse_size),
         cmocka_unit_test(test_url_encode),
         cmocka_unit_test(test_parse_time),
     };

@@ -11,6 +11,7 @@
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
 #include "cli/updates/update_follow.h"
+#include "cli/updates/update_limits.h"
 #include "cli/updates/update_preview.h"
 
 #include <errno.h>
@@ -20,31 +21,52 @@
 struct update_options {
     const char *image, *platform, *fingerprint, *time, *health, *keep;
     bool dry_run, wait, cancel, consent, ignore_lock, json;
+    struct update_limits limits;
 };
 
 #define AT(m) offsetof(struct update_options, m)
 
 static const struct flag flags[] = {
-    {"image",          0,   FLAG_STRING, AT(image),       "IMAGE",
-     "the new image (default: what the present reference names now)"                                               },
-    {"dry-run",        0,   FLAG_BOOL,   AT(dry_run),     NULL,      "show what would change, and change nothing"  },
-    {"wait",           'w', FLAG_BOOL,   AT(wait),        NULL,      "show the progress until the updates are over"},
-    {"cancel",         0,   FLAG_BOOL,   AT(cancel),      NULL,
-     "cancel the update in progress, possible until the old container is stopped"                                  },
-    {"time",           't', FLAG_STRING, AT(time),        "SECONDS",
-     "wait this long for the old container to stop before killing it (default 30)"                                 },
-    {"health-timeout", 0,   FLAG_STRING, AT(health),      "SECONDS",
-     "how long the new container may take to become healthy (default 120)"                                         },
-    {"keep",           0,   FLAG_STRING, AT(keep),        "SECONDS",
-     "how long the old container is kept for a rollback (default 86400)"                                           },
-    {"platform",       0,   FLAG_STRING, AT(platform),    "OS/ARCH", "platform of the new image"                   },
-    {"fingerprint",    0,   FLAG_STRING, AT(fingerprint), "HASH",
-     "of a --dry-run: refuse if anything has changed since"                                                        },
-    {"ignore-lock",    0,   FLAG_BOOL,   AT(ignore_lock), NULL,
-     "update even if the container has locked its update, as during a backup"                                      },
-    {"consent",        0,   FLAG_BOOL,   AT(consent),     NULL,
-     "Podman: the present addresses may become static ones"                                                        },
-    {"json",           0,   FLAG_BOOL,   AT(json),        NULL,      "with --dry-run: print a JSON array"          },
+    {"image",              0,   FLAG_STRING, AT(image),                     "IMAGE",
+     "the new image (default: what the present reference names now)"                                                                      },
+    {"dry-run",            0,   FLAG_BOOL,   AT(dry_run),                   NULL,           "show what would change, and change nothing"  },
+    {"wait",               'w', FLAG_BOOL,   AT(wait),                      NULL,           "show the progress until the updates are over"},
+    {"cancel",             0,   FLAG_BOOL,   AT(cancel),                    NULL,
+     "cancel the update in progress, possible until the old container is stopped"                                                         },
+    {"time",               't', FLAG_STRING, AT(time),                      "SECONDS",
+     "wait this long for the old container to stop before killing it (default 30)"                                                        },
+    {"health-timeout",     0,   FLAG_STRING, AT(health),                    "SECONDS",
+     "how long the new container may take to become healthy (default 120)"                                                                },
+    {"keep",               0,   FLAG_STRING, AT(keep),                      "SECONDS",
+     "how long the old container is kept for a rollback (default 86400)"                                                                  },
+    {"platform",           0,   FLAG_STRING, AT(platform),                  "OS/ARCH",      "platform of the new image"                   },
+    {"fingerprint",        0,   FLAG_STRING, AT(fingerprint),               "HASH",
+     "of a --dry-run: refuse if anything has changed since"                                                                               },
+    {"ignore-lock",        0,   FLAG_BOOL,   AT(ignore_lock),               NULL,
+     "update even if the container has locked its update, as during a backup"                                                             },
+    {"consent",            0,   FLAG_BOOL,   AT(consent),                   NULL,
+     "Podman: the present addresses may become static ones"                                                                               },
+    {"json",               0,   FLAG_BOOL,   AT(json),                      NULL,           "with --dry-run: print a JSON array"          },
+    {"memory",             'm', FLAG_STRING, AT(limits.memory),             "BYTES",        "limit of memory, such as 512m"               },
+    {"memory-reservation", 0,   FLAG_STRING, AT(limits.memory_reservation), "BYTES",
+     "soft limit of memory"                                                                                                               },
+    {"memory-swap",        0,   FLAG_STRING, AT(limits.memory_swap),        "BYTES",
+     "limit of memory and swap together, -1 for none"                                                                                     },
+    {"cpus",               0,   FLAG_STRING, AT(limits.cpus),               "NUMBER",       "how many CPUs, such as 1.5"                  },
+    {"cpu-shares",         'c', FLAG_STRING, AT(limits.cpu_shares),         "WEIGHT",
+     "weight among containers that want the CPU (default 1024)"                                                                           },
+    {"cpu-period",         0,   FLAG_STRING, AT(limits.cpu_period),         "MICROSECONDS", "period of --cpu-quota"                       },
+    {"cpu-quota",          0,   FLAG_STRING, AT(limits.cpu_quota),          "MICROSECONDS", "CPU time in each period"                     },
+    {"cpuset-cpus",        0,   FLAG_STRING, AT(limits.cpuset_cpus),        "LIST",
+     "CPUs that may be used, such as 0-3,7"                                                                                               },
+    {"cpuset-mems",        0,   FLAG_STRING, AT(limits.cpuset_mems),        "LIST",
+     "memory nodes that may be used"                                                                                                      },
+    {"pids-limit",         0,   FLAG_STRING, AT(limits.pids_limit),         "NUMBER",
+     "limit of processes, -1 for none"                                                                                                    },
+    {"blkio-weight",       0,   FLAG_STRING, AT(limits.blkio_weight),       "WEIGHT",
+     "weight of block I/O, 10 to 1000"                                                                                                    },
+    {"restart",            0,   FLAG_STRING, AT(limits.restart),            "POLICY",
+     "no, always, unless-stopped, on-failure or on-failure:COUNT"                                                                         },
 };
 
 /* --- the request --- */
@@ -85,10 +107,46 @@ static int make_body(const struct update_options *o, json_t *body, struct error 
     return r;
 }
 
+/* Limits change in place: there is no other container, and nothing of an update. */
+static int check_limits(const struct update_options *o, struct error *err)
+{
+    const char *limit = update_limits_first(&o->limits);
+    const struct {
+        bool is_set;
+        const char *flag;
+    } others[] = {
+        {o->image != NULL,       "image"         },
+        {o->dry_run,             "dry-run"       },
+        {o->wait,                "wait"          },
+        {o->cancel,              "cancel"        },
+        {o->time != NULL,        "time"          },
+        {o->health != NULL,      "health-timeout"},
+        {o->keep != NULL,        "keep"          },
+        {o->platform != NULL,    "platform"      },
+        {o->fingerprint != NULL, "fingerprint"   },
+        {o->ignore_lock,         "ignore-lock"   },
+        {o->consent,             "consent"       },
+    };
+
+    for (size_t i = 0; limit && i < ARRAY_LEN(others); i++) {
+        if (others[i].is_set) {
+            return error_set(err, -EINVAL,
+                             "--%s changes the container in place, and --%s is about another "
+                             "image: use two commands",
+                             limit, others[i].flag);
+        }
+    }
+    return 0;
+}
+
 static int check_options(const struct update_options *o,
                          const struct args_list *words,
                          struct error *err)
 {
+    int r = check_limits(o, err);
+
+    if (r < 0)
+        return r;
     if (o->dry_run && o->wait)
         return error_set(err, -EINVAL, MSG_EXCLUSIVE, "dry-run", "wait");
     if (o->cancel && (o->dry_run || o->wait || o->image)) {
@@ -194,27 +252,33 @@ static int run_request(struct client *c, const struct args_list *words, struct s
 static int run_update(const struct verb *verb, void *options, const struct args_list *words)
 {
     _cleanup_(client_closep) struct client *c = NULL;
-    json_auto_t *body = json_object();
-    struct session s = {.o = options, .body = body};
+    json_auto_t *body = json_object(), *limits = NULL;
+    const struct update_options *o = options;
+    struct session s = {.o = o, .body = body};
     struct error err = ERROR_INIT;
 
     (void)verb;
-    if (check_options(options, words, &err) < 0 || make_body(options, body, &err) < 0) {
+    if (check_options(o, words, &err) < 0 || make_body(o, body, &err) < 0 ||
+        update_limits_body(&o->limits, &limits, &err) < 0) {
         output_error("%s", err.msg);
         return EXIT_USAGE;
     }
     c = client_open_configured();
-    return c ? run_request(c, words, &s) : 1;
+    if (!c)
+        return 1;
+    return limits ? update_limits_run(c, words, limits) : run_request(c, words, &s);
 }
 
 const struct verb verb_update = {
     .name = "update",
     .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-    .summary = "Replace containers by ones of a newer or another image",
+    .operation = OPERATION_SET_LIMITS,
+    .summary = "Replace containers by ones of another image, or change their limits",
     .examples = "  dockmon update --dry-run prod-1/web\n"
                 "  dockmon update --wait prod-1/web\n"
                 "  dockmon update --image nginx:1.28 prod-1/web prod-2/web\n"
-                "  dockmon update --cancel prod-1/web\n",
+                "  dockmon update --cancel prod-1/web\n"
+                "  dockmon update --memory 512m --restart always prod-1/web\n",
     VERB_FLAGS(flags),
     .words = WORDS_CONTAINERS,
     .min_words = 1,

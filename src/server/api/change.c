@@ -39,6 +39,7 @@ struct change {
     char *given;                     /* the reference as it was given */
     char *name;                      /* of the container, or NULL */
     json_t *labels;                  /* of the container, or NULL */
+    json_t *warnings;                /* of the engine, or NULL */
     char *message;                   /* of a failure */
     char command_id[UUID_TEXT_SIZE]; /* "": the operation has no reply yet */
     struct change_result result;
@@ -62,6 +63,7 @@ static void finish(struct change *c)
     c->result.host = find_host(c);
     c->result.id = c->ref;
     c->result.name = c->name;
+    c->result.warnings = c->warnings;
     c->result.command_id = c->command_id[0] ? c->command_id : NULL;
     c->result.message = c->message ? c->message : "";
     c->o.done(c->o.owner, &c->result);
@@ -70,6 +72,7 @@ static void finish(struct change *c)
     turn_end(&c->turn);
     json_decref(c->o.payload);
     json_decref(c->labels);
+    json_decref(c->warnings);
     free(c->host_id);
     free(c->ref);
     free(c->given);
@@ -278,6 +281,7 @@ static bool take_reply(struct change *c, const struct command_result *reply)
     str_copy(c->command_id, sizeof(c->command_id), reply->id);
     if (reply->code < 0)
         note_failure(c, reply);
+    c->warnings = json_incref(json_object_get(reply->result, "warnings"));
     if (!by || (by == OPERATION_KILL && c->o.operation == OPERATION_STOP && reply->code == 0))
         return false;
     set_failure(c, CODE_OPERATION_OVERTAKEN, error_code_status(CODE_OPERATION_OVERTAKEN),
@@ -306,6 +310,8 @@ static bool is_shown(const struct change *c, const struct fleet_host *h)
     if (c->o.operation == OPERATION_RENAME) {
         return str_eq(container->name, get_new_name(c));
     }
+    if (c->o.operation == OPERATION_SET_LIMITS)
+        return true;
     return is_running || c->n_lists > MAX_STARTED_LISTS; /* it may have ended at once */
 }
 

@@ -31,7 +31,8 @@ struct change_result {
     const char *message;           /* of a failure, else "" */
     const char *command_id;        /* the correlation id of the operation; NULL: it was refused */
     uint64_t took_ms;
-    bool was_sent; /* else it was refused before */
+    const json_t *warnings; /* texts of the engine, an array; or NULL */
+    bool was_sent;          /* else it was refused before */
 };
 
 struct change_options {

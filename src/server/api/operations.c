@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "proto/command.h"
 #include "proto/json_text.h"
+#include "proto/limits.h"
 #include "server/api/agent_call.h"
 #include "server/api/change.h"
 #include "server/api/handlers.h"
@@ -57,6 +58,21 @@ static void reply_removed(const struct request *q, const struct change_result *r
     api_reply(q->call, 200, o);
 }
 
+/* The shape of the warnings is checked here: an agent has sent them, and clients rely on it. */
+static void reply_limits(const struct request *q, const struct change_result *r)
+{
+    json_t *o = json_pack("{s:s}", "status", "success"), *warnings = json_array(), *one;
+    size_t i;
+
+    json_array_foreach(r->warnings, i, one)
+    {
+        if (json_is_string(one))
+            (void)json_array_append(warnings, one);
+    }
+    json_text_set(o, "warnings", warnings);
+    api_reply(q->call, 200, o);
+}
+
 static void on_done(void *owner, const struct change_result *r)
 {
     struct request *q = owner;
@@ -74,6 +90,8 @@ static void on_done(void *owner, const struct change_result *r)
         api_fail_as(call, r->status, r->reason, "%s", r->message);
     } else if (q->operation == OPERATION_REMOVE) {
         reply_removed(q, r);
+    } else if (q->operation == OPERATION_SET_LIMITS) {
+        reply_limits(q, r);
     } else {
         api_reply(call, 200, json_pack("{s:s}", "status", "success"));
     }
@@ -148,6 +166,19 @@ static int read_signal(const struct api_call *call, struct request *q, struct er
     return 0;
 }
 
+/* Unknown members are refused, because a limit that is silently ignored does harm. */
+static int read_limits(struct api_call *call, struct request *q, struct error *err)
+{
+    const json_t *body;
+    int r = api_body(call, &body, err);
+
+    if (r == 0)
+        r = limits_check(body, err);
+    if (r == 0)
+        (void)json_object_set_new(q->payload, "limits", json_copy((json_t *)(uintptr_t)body));
+    return r;
+}
+
 static int read_arguments(struct api_call *call, struct request *q, struct error *err)
 {
     unsigned takes = operation_spec(q->operation)->arguments;
@@ -157,6 +188,8 @@ static int read_arguments(struct api_call *call, struct request *q, struct error
         r = read_timeout(call, q, err);
     if (r == 0 && takes & TAKES_NEW_NAME)
         r = read_new_name(call, q, err);
+    if (r == 0 && takes & TAKES_LIMITS)
+        r = read_limits(call, q, err);
     if (r == 0 && takes & TAKES_SIGNAL)
         r = read_signal(call, q, err);
     if (r == 0 && takes & TAKES_REMOVAL)

@@ -30,6 +30,7 @@ char *record_title(const char *action, bool has_failed, const char *target)
         {"pause",          "Container",          "paused",    false},
         {"unpause",        "Container",          "unpaused",  false},
         {"rename",         "Container",          "renamed",   false},
+        {"set_limits",     "Limits of",          "changed",   true },
         {"remove",         "Container",          "deleted",   false},
         {"image_delete",   "Image",              "deleted",   false},
         {"images_prune",   "Unused images of",   "deleted",   true },

@@ -71,6 +71,7 @@ const struct route routes[] = {
     {"POST",   C "/pause",                                 ROLE_OPERATOR, container_operate,    "container_pause",   SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_PAUSE         },
     {"POST",   C "/unpause",                               ROLE_OPERATOR, container_operate,    "container_unpause", SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_UNPAUSE       },
     {"POST",   C "/rename",                                ROLE_OPERATOR, container_operate,    "container_rename",  SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_RENAME        },
+    {"PATCH",  C "/limits",                                ROLE_OPERATOR, container_operate,    "container_limits",  SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_SET_LIMITS    },
     {"DELETE", C,                                          ROLE_OPERATOR, container_operate,    "container_remove",  SMALL, LONG_OP,  OBJECT_CONTAINER,   OPERATION_REMOVE        },
     {"PATCH",  C "/tags",                                     ROLE_OPERATOR, container_tags_patch, "container_tags", SMALL, 0,        OBJECT_CONTAINER,   OPERATION_NONE          },
     {"POST",   C "/auto-restart",                             ROLE_OPERATOR, container_auto_restart_post, "container_auto_restart", SMALL, 0,        OBJECT_CONTAINER,   OPERATION_NONE          },
