@@ -302,6 +302,22 @@ void api_fail_container(struct api_call *call, const struct fleet_host *h, int e
     }
 }
 
+struct fleet_container *api_container(struct api_call *call, struct fleet_host **ret)
+{
+    struct fleet_container *c;
+    int r;
+
+    *ret = api_host(call, 0);
+    if (!*ret)
+        return NULL;
+    r = fleet_find_container(*ret, api_param(call, 1), &c);
+    if (r < 0) {
+        api_fail_container(call, *ret, r);
+        return NULL;
+    }
+    return c;
+}
+
 bool api_resolve_host(struct api_call *call)
 {
     const char *pattern = call->match.route->pattern;

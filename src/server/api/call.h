@@ -145,3 +145,8 @@ char *api_query_host(const struct api_call *call, const char *name);
 
 /* Returns the host of path parameter n, or NULL after answering the call with 404. */
 struct fleet_host *api_host(struct api_call *call, size_t n);
+/*
+ * Returns the container of path parameters 0 and 1, also on a host that is offline, and stores the
+ * host in *ret; NULL after answering the call.
+ */
+struct fleet_container *api_container(struct api_call *call, struct fleet_host **ret);

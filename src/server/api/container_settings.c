@@ -20,23 +20,6 @@
 #define MAX_STATE 16
 #define MAX_URL   2048
 
-/* Finds the container also on a host that is offline. NULL after answering the call. */
-static struct fleet_container *find_container(struct api_call *call, struct fleet_host **ret)
-{
-    struct fleet_container *c;
-    int r;
-
-    *ret = api_host(call, 0);
-    if (!*ret)
-        return NULL;
-    r = fleet_find_container(*ret, api_param(call, 1), &c);
-    if (r < 0) {
-        api_fail_container(call, *ret, r);
-        return NULL;
-    }
-    return c;
-}
-
 static json_t *describe(const struct fleet_host *h,
                         const struct fleet_container *c,
                         enum container_setting_kind kind)
@@ -142,7 +125,7 @@ void container_tags_patch(struct api_call *call)
     json_auto_t *change = json_object();
     struct error err = ERROR_INIT;
     struct fleet_host *h;
-    struct fleet_container *c = find_container(call, &h);
+    struct fleet_container *c = api_container(call, &h);
     const json_t *body;
 
     if (!c)
@@ -162,7 +145,7 @@ void container_auto_restart_post(struct api_call *call)
     json_auto_t *change = NULL;
     struct error err = ERROR_INIT;
     struct fleet_host *h;
-    struct fleet_container *c = find_container(call, &h);
+    struct fleet_container *c = api_container(call, &h);
     const json_t *body;
     bool is_enabled;
     int r;
@@ -221,7 +204,7 @@ void container_desired_state_post(struct api_call *call)
     json_auto_t *change = NULL, *link = NULL;
     struct error err = ERROR_INIT;
     struct fleet_host *h;
-    struct fleet_container *c = find_container(call, &h);
+    struct fleet_container *c = api_container(call, &h);
     const char *state = NULL;
     const json_t *body;
     int r;

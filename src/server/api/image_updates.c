@@ -70,23 +70,6 @@ static json_t *describe(const struct checker_view *v)
     return o;
 }
 
-/* Finds the container also on a host that is offline. NULL after answering the call. */
-static struct fleet_container *find_container(struct api_call *call, struct fleet_host **ret)
-{
-    struct fleet_container *c;
-    int r;
-
-    *ret = api_host(call, 0);
-    if (!*ret)
-        return NULL;
-    r = fleet_find_container(*ret, api_param(call, 1), &c);
-    if (r < 0) {
-        api_fail_container(call, *ret, r);
-        return NULL;
-    }
-    return c;
-}
-
 static json_t *look(struct api_call *call,
                     const struct fleet_host *h,
                     const struct fleet_container *c)
@@ -103,7 +86,7 @@ static json_t *look(struct api_call *call,
 void container_update_status_get(struct api_call *call)
 {
     struct fleet_host *h;
-    struct fleet_container *c = find_container(call, &h);
+    struct fleet_container *c = api_container(call, &h);
 
     if (c)
         api_reply(call, 200, look(call, h, c));
@@ -162,7 +145,7 @@ static void on_checked(void *owner, int code)
 void container_update_check_post(struct api_call *call)
 {
     struct fleet_host *h;
-    struct fleet_container *c = find_container(call, &h);
+    struct fleet_container *c = api_container(call, &h);
     struct request *q;
     int r;
 

@@ -105,18 +105,6 @@ static void ask(struct api_call *call, const char *host_id, const char *id, cons
     history_ask(call->api->o.history, &q, on_answer, p);
 }
 
-/* Returns the container of path parameter 1, or NULL after answering the call. */
-static struct fleet_container *find_container(struct api_call *call, const struct fleet_host *h)
-{
-    struct fleet_container *c;
-    int r = fleet_find_container(h, api_param(call, 1), &c);
-
-    if (r == 0)
-        return c;
-    api_fail_container(call, h, r);
-    return NULL;
-}
-
 void host_stats_history(struct api_call *call)
 {
     const struct fleet_host *h = api_host(call, 0);
@@ -127,8 +115,8 @@ void host_stats_history(struct api_call *call)
 
 void container_stats_history(struct api_call *call)
 {
-    const struct fleet_host *h = api_host(call, 0);
-    const struct fleet_container *c = h ? find_container(call, h) : NULL;
+    struct fleet_host *h;
+    const struct fleet_container *c = api_container(call, &h);
     char series[STATS_SERIES_SIZE];
 
     if (!c)
@@ -165,8 +153,8 @@ void host_stats_live(struct api_call *call)
 
 void container_stats_live(struct api_call *call)
 {
-    const struct fleet_host *h = api_host(call, 0);
-    const struct fleet_container *c = h ? find_container(call, h) : NULL;
+    struct fleet_host *h;
+    const struct fleet_container *c = api_container(call, &h);
 
     if (c)
         reply_live(call, h, c->id);

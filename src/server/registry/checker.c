@@ -57,19 +57,7 @@ static void load_check(void *arg, const struct image_check *row)
     if (!k)
         return;
     image_check_done(&k->row);
-    k->row = (struct image_check){
-        .reference = xstrdup(row->reference),
-        .digest = xstrdup(row->digest),
-        .etag = xstrdup(row->etag),
-        .platforms = xstrdup(row->platforms),
-        .newer = xstrdup(row->newer),
-        .way = xstrdup(row->way),
-        .outcome = xstrdup(row->outcome),
-        .error = xstrdup(row->error),
-        .checked_at_ms = row->checked_at_ms,
-        .answered_at_ms = row->answered_at_ms,
-        .changed_at_ms = row->changed_at_ms,
-    };
+    k->row = image_check_copy(row);
     if (row->platforms)
         k->platforms = json_text_parse(row->platforms, strlen(row->platforms), 0, NULL);
     if (row->newer)

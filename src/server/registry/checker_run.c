@@ -293,19 +293,7 @@ static void store(const struct check *k)
     struct save *s = xcalloc(1, sizeof(*s));
 
     s->store = k->checker->o.store;
-    s->row = (struct image_check){
-        .reference = xstrdup(row->reference),
-        .digest = xstrdup(row->digest),
-        .etag = xstrdup(row->etag),
-        .platforms = xstrdup(row->platforms),
-        .newer = xstrdup(row->newer),
-        .way = xstrdup(row->way),
-        .outcome = xstrdup(row->outcome),
-        .error = xstrdup(row->error),
-        .checked_at_ms = row->checked_at_ms,
-        .answered_at_ms = row->answered_at_ms,
-        .changed_at_ms = row->changed_at_ms,
-    };
+    s->row = image_check_copy(row);
     if (job_submit(k->checker->o.store_jobs, s, save_work, save_done) < 0)
         save_done(s); /* the next check stores it */
 }

@@ -1,4 +1,5 @@
 #include "server/store/image_checks.h"
+#include "base/alloc.h"
 #include "server/sqlite/query.h"
 
 #define COLUMNS                                                                       \
@@ -32,6 +33,23 @@ static const struct column columns[] = {
 void image_check_done(struct image_check *c)
 {
     row_done(columns, ARRAY_LEN(columns), c);
+}
+
+struct image_check image_check_copy(const struct image_check *c)
+{
+    return (struct image_check){
+        .reference = xstrdup(c->reference),
+        .digest = xstrdup(c->digest),
+        .etag = xstrdup(c->etag),
+        .platforms = xstrdup(c->platforms),
+        .newer = xstrdup(c->newer),
+        .way = xstrdup(c->way),
+        .outcome = xstrdup(c->outcome),
+        .error = xstrdup(c->error),
+        .checked_at_ms = c->checked_at_ms,
+        .answered_at_ms = c->answered_at_ms,
+        .changed_at_ms = c->changed_at_ms,
+    };
 }
 
 int image_checks_put(struct db *s, const struct image_check *c, struct error *err)

@@ -23,6 +23,8 @@ struct image_check {
 };
 
 void image_check_done(struct image_check *c);
+/* The copy is independent; free it with image_check_done(). */
+struct image_check image_check_copy(const struct image_check *c);
 
 /* Inserts or replaces the row of the reference. */
 int image_checks_put(struct db *s, const struct image_check *c, struct error *err) _nodiscard_;
