@@ -238,7 +238,7 @@ test('a failed list is the error of the host; an agent of today is asked to conn
     if (era === 'head') {
       assert.equal((await agent.closed).code, 1013);
     } else {
-      await eventually(async () => (await host(agent)).error === null, { what: 'the engine is back' });
+      await eventually(async () => /^the engine was restarted: this agent/.test((await host(agent)).error), { what: 'the host says what to do' });
       assert.equal(agent.ws.readyState, 1, 'an agent that would never come back is not closed');
     }
   }
@@ -284,8 +284,10 @@ test('running containers without samples: an agent of today is closed, one of th
   assert.equal((await within(head.agent.closed, 'the end of the connection', 60000)).code, 1013);
   await eventually(() => seed.lists.at(-1) - seed.lists.at(-2) < 1500, { timeout: 60000, what: 'the list of the other one is read often' });
   assert.equal(seed.agent.ws.readyState, 1);
-  const said = seed.server.process.lines.filter((l) => l.includes('this agent sends no events until it is restarted, too'));
+  const said = seed.server.process.lines.filter((l) => l.includes('this agent sends no events and no samples until it is restarted, too'));
   assert.equal(said.length, 1, 'the log says once why');
+  const key = await seed.server.client('viewer');
+  assert.match((await key.get('/api/hosts')).find((h) => h.id === seed.agent.hostId).error, /until it is restarted, too/);
   assert.ok(said[0].includes(seed.agent.agentId), said[0]);
 });
 

@@ -251,16 +251,16 @@ void session_on_error(struct session *se, const json_t *message, size_t size _un
 void session_show_engine(struct session *se, const char *error)
 {
     struct fleet_host *h = session_host(se);
-    const char *contest;
-    bool is_change;
+    bool is_other, is_change;
 
     if (!h)
         return;
-    contest = contest_text(se);                     /* it is no state of the engine, and stays */
-    is_change = (!h->trouble || contest) != !error; /* another reason is not another state */
+    /* Another trouble is no state of the engine, and stays. */
+    is_other = contest_text(se) || str_eq(h->trouble, TEXT_MISSED_RESTART);
+    is_change = (!h->trouble || is_other) != !error; /* another reason is not another state */
     if (is_change && !error)
         session_info_soon(se);
-    if (error || !contest)
+    if (error || !is_other)
         fleet_set_trouble(h, error);
     fleet_notify_host(se->owner->o.fleet, h);
     if (!is_change)

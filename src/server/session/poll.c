@@ -47,6 +47,12 @@ static void wait_ms(struct session *se, uint64_t delay_ms)
     loop_timer_start(se->owner->o.loop, &se->poll.timer, delay_ms, ask);
 }
 
+/* True: lists show what events should have announced. */
+static bool is_watched(const struct session *se, uint64_t now_ms)
+{
+    return se->poll.missed_restart || now_ms < se->poll.look_until_ms;
+}
+
 /*
  * True: the list of this agent is only a safeguard. Nobody reads it, the samples show that the
  * engine works, and events announce changes.
@@ -56,7 +62,7 @@ static bool is_idle(const struct session *se)
     uint64_t now_ms = time_monotonic_ms();
 
     return se->poll.sample_ms && now_ms - se->poll.sample_ms <= QUIET_MS &&
-           now_ms >= se->owner->lists_needed_until_ms && now_ms >= se->poll.look_until_ms;
+           now_ms >= se->owner->lists_needed_until_ms && !is_watched(se, now_ms);
 }
 
 static uint64_t next_delay_ms(const struct session *se)
@@ -65,8 +71,7 @@ static uint64_t next_delay_ms(const struct session *se)
 
     for (unsigned i = 0; i < se->poll.n_failures && delay_ms < POLL_MAX_MS; i++)
         delay_ms *= 2;
-    if (se->poll.n_failures == 0 && delay_ms > CLOSE_POLL_MS &&
-        time_monotonic_ms() < se->poll.look_until_ms)
+    if (se->poll.n_failures == 0 && delay_ms > CLOSE_POLL_MS && is_watched(se, time_monotonic_ms()))
         delay_ms = CLOSE_POLL_MS;
     if (se->poll.is_idle && delay_ms < IDLE_POLL_MS)
         delay_ms = IDLE_POLL_MS;
@@ -117,7 +122,7 @@ static bool misses_samples(const struct fleet_host *h)
  * connect again. Those of today do that at once; those of the seed era never come back after a
  * close, so that their lists are read more often instead.
  */
-static void renew(struct session *se, const struct fleet_host *h)
+static void renew(struct session *se, struct fleet_host *h)
 {
     if (!str_is_empty(h->agent.os)) {
         log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
@@ -125,11 +130,28 @@ static void renew(struct session *se, const struct fleet_host *h)
         session_close(se, WS_CLOSE_TRY_AGAIN, "The engine was restarted: connect again");
         return;
     }
-    if (se->poll.look_until_ms == UINT64_MAX)
+    if (se->poll.missed_restart)
         return;
-    se->poll.look_until_ms = UINT64_MAX;
-    log_info(LOG_FIELDS("agent", se->agent_id, "host", se->host_id),
-             "the engine was restarted: this agent sends no events until it is restarted, too");
+    se->poll.missed_restart = true;
+    se->poll.sample_ms = 0;
+    log_warn(LOG_FIELDS("agent", se->agent_id, "host", se->host_id), TEXT_MISSED_RESTART);
+}
+
+/* The text stays until the agent connects again, or a sample shows that it has missed nothing. */
+static void show_missed_restart(struct session *se, struct fleet_host *h)
+{
+    bool is_shown = str_eq(h->trouble, TEXT_MISSED_RESTART);
+
+    if (se->poll.sample_ms)
+        se->poll.missed_restart = false;
+    if (se->poll.missed_restart && !h->trouble) {
+        fleet_set_trouble(h, TEXT_MISSED_RESTART);
+    } else if (!se->poll.missed_restart && is_shown) {
+        fleet_set_trouble(h, NULL);
+    } else {
+        return;
+    }
+    fleet_notify_host(se->owner->o.fleet, h);
 }
 
 /* True: the list shows that the agent has missed a restart of the engine. */
@@ -144,7 +166,7 @@ static bool has_missed_restart(const struct session *se, const struct fleet_host
 /* Shows the result on the host. May close the session. */
 static void show_result(struct session *se, const struct command_result *r, int code)
 {
-    const struct fleet_host *h = session_host(se);
+    struct fleet_host *h = session_host(se);
     bool was_failing = se->poll.is_failing;
 
     if (code < 0 && r->code != -ENOTCONN) {
@@ -160,6 +182,7 @@ static void show_result(struct session *se, const struct command_result *r, int 
             session_show_engine(se, NULL);
         if (has_missed_restart(se, h))
             renew(se, h);
+        show_missed_restart(se, h);
         se->poll.lost_engine = false;
     }
 }
@@ -236,8 +259,7 @@ void session_poll_stop(struct session *se)
 
 void session_poll_closely(struct session *se)
 {
-    if (se->poll.look_until_ms != UINT64_MAX)
-        se->poll.look_until_ms = time_monotonic_ms() + CLOSELY_MS;
+    se->poll.look_until_ms = time_monotonic_ms() + CLOSELY_MS;
 }
 
 static struct session *find_polled(struct sessions *s, const char *agent_id)

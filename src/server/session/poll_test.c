@@ -8,7 +8,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/str.h"
+#include "proto/notice.h"
 #include "server/session/session_fixture.h"
+#include "server/sqlite/query.h"
 
 static void test_polled_agent_is_asked_for_its_list(void **state)
 {
@@ -182,6 +185,55 @@ static void test_only_a_lost_engine_renews_the_connection(void **state)
     assert_int_equal(ws->close_code, 1013); /* try again later */
 }
 
+static void expect_trouble(const struct fleet_host *h, const char *beginning)
+{
+    assert_non_null(h->trouble);
+    assert_true(str_starts_with(h->trouble, beginning));
+}
+
+/* An agent of the seed era, which would not come back, is kept: the host says what to do. */
+static void test_a_missed_restart_is_shown_on_the_host(void **state)
+{
+    struct fixture *f = *state;
+    struct joined j;
+    struct ws *ws = fixture_join(f, "go", false, &j);
+    struct fleet_host *h = fleet_find_host(f->fleet, j.host_id);
+    int64_t n = 0;
+
+    free(h->agent.os);
+    h->agent.os = NULL;
+    fake_advance(0);
+    for (int i = 1; i <= 2; i++) {
+        fail_list(ws, "Cannot connect to the Docker daemon");
+        expect_trouble(h, NOTICE_NO_ANSWER);
+        fake_advance(4000);
+        answer_state(ws, "running");
+        expect_trouble(h, "the engine was restarted: this agent");
+        fixture_run_jobs(f);
+        /* It does not hide that the engine is lost again. */
+        assert_int_equal(query_number(fixture_store(f),
+                                      "SELECT count(*) FROM events WHERE type = 'engine_lost'", &n,
+                                      NULL),
+                         0);
+        assert_int_equal(n, i);
+        fake_advance(2000);
+    }
+    answer_state(ws, "running");
+    expect_trouble(h, "the engine was restarted: this agent");
+    assert_int_equal(ws->close_code, 0);
+
+    /* A sample disproves it. */
+    sessions_note_sample(f->sessions, j.agent_id);
+    fake_advance(400);
+    answer_state(ws, "running");
+    assert_null(h->trouble);
+    fake_advance(400);
+    answer_state(ws, "running");
+    fake_advance(400);
+    assert_null(fake_ws_next(ws)); /* lists are read at their usual pace again */
+    fake_ws_end(ws, 1000);
+}
+
 static void test_samples_of_the_statistics_channel_count(void **state)
 {
     struct fixture *f = *state;
@@ -215,6 +267,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_only_a_lost_engine_renews_the_connection,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_missed_restart_is_shown_on_the_host, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_samples_of_the_statistics_channel_count, fixture_setup,
                                         fixture_teardown),
     };

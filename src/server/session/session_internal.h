@@ -59,11 +59,12 @@ enum poll_state { POLL_OFF, POLL_WAITING, POLL_ASKING };
 
 struct poll {
     enum poll_state state;
-    bool is_failing;    /* the host shows that the list cannot be read */
-    bool lost_engine;   /* the agent has answered so, not merely been late */
-    uint64_t sample_ms; /* when the agent sent a sample in this session; 0: never */
-    bool is_idle;       /* the list is read at the longer interval */
-    bool is_wanted;     /* a poll soon; while POLL_ASKING: another one right after it */
+    bool is_failing;     /* the host shows that the list cannot be read */
+    bool lost_engine;    /* the agent has answered so, not merely been late */
+    uint64_t sample_ms;  /* of the last sample; 0: none, or none after a missed restart */
+    bool missed_restart; /* of the engine, and no sample has come since */
+    bool is_idle;        /* the list is read at the longer interval */
+    bool is_wanted;      /* a poll soon; while POLL_ASKING: another one right after it */
     unsigned n_failures;
     uint64_t taken;         /* the number of the newest list in the model */
     uint64_t look_until_ms; /* until then lists are asked for more often */
@@ -175,6 +176,11 @@ struct session_refusal {
 void session_refuse(struct session *se, const struct session_refusal *r);
 /* Logs a warning about a peer that is not authenticated; the number of such warnings is limited. */
 void session_warn_stranger(struct session *se, const char *what, const char *why);
+
+/* poll.c: of an agent that never comes back after a close, and so cannot be renewed. */
+#define TEXT_MISSED_RESTART                                                                       \
+    "the engine was restarted: this agent sends no events and no samples until it is restarted, " \
+    "too"
 
 /* contest.c: two agents with one identity. */
 #define TEXT_TWO_AGENTS                                                                             \
