@@ -16,22 +16,12 @@ let admin, viewer, extra, web;
 
 before(async () => {
   await eventually(() => world.host, { timeout: 60000, what: 'the world' }); // hooks of a file run side by side
-  admin = (await world.server.adminSession(PASSWORD)).cookie;
-  await world.client.post('/api/v2/users', { username: 'vera', password: 'a first password', role: 'viewer' });
-  viewer = await login('vera', 'a first password', 'a second password');
+  const session = await world.server.adminSession(PASSWORD);
+  admin = session.cookie;
+  viewer = await world.server.sessionOf(session, 'vera', 'viewer');
   web = await listed('web', 'trap "exit 0" TERM; sleep 3600 & wait', ['--label', 'com.docker.compose.project=shop', '--label', `note=${EVIL}`]);
   extra = await listed('extra', 'sleep 3600', ['--health-cmd', 'false', '--health-interval', '1s', '--health-retries', '1']);
 });
-
-async function login(username, first, password) {
-  const send = (path, body, cookie) =>
-    fetch(world.server.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...(cookie ? { cookie } : {}) }, body: JSON.stringify(body) });
-  const r = await send('/api/v2/auth/login', { username, password: first });
-  assert.equal(r.status, 200);
-  const cookie = r.headers.get('set-cookie').split(';')[0];
-  assert.equal((await send('/api/v2/auth/change-password', { current_password: first, new_password: password }, cookie)).status, 200);
-  return cookie;
-}
 
 // Other files use the same engine, so that only the containers of this one are shown.
 async function open(page, cookie = admin, query = '') {

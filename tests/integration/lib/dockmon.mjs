@@ -96,6 +96,17 @@ export class Server {
     return c;
   }
 
+  // The cookie of a new user, whose initial password the admin has set and the user has changed.
+  async sessionOf(admin, username, role) {
+    await admin.post('/api/v2/users', { username, password: 'a first password', role });
+    const c = new Client(this);
+    const r = await c.fetch('POST', '/api/v2/auth/login', { body: { username, password: 'a first password' } });
+    assert.equal(r.status, 200);
+    c.cookie = r.headers.get('set-cookie').split(';')[0];
+    await c.post('/api/v2/auth/change-password', { current_password: 'a first password', new_password: 'a second password' });
+    return c.cookie;
+  }
+
   async adminPassword() {
     return (await readFile(join(this.dir, 'initial-admin-password'), 'utf8')).trim();
   }

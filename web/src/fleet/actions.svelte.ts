@@ -4,6 +4,7 @@ import { api, sentence, type Container } from '../api/client';
 import { keyOf, type Key } from '../live/fleet.svelte';
 import { notices } from '../parts/notices.svelte';
 import { t } from '../text';
+import { quoted } from './cli';
 import { nameOf, refOf } from './container';
 
 export type ActionName = 'start' | 'stop' | 'restart' | 'pause' | 'unpause' | 'kill' | 'remove';
@@ -31,8 +32,6 @@ export const actions: Action[] = [
 
 export const actionOf = (name: ActionName): Action => actions.find((a) => a.name === name) as Action;
 
-// Words of a shell are quoted where they need it.
-const quoted = (word: string): string => (/^[\w./:@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 export const cliLine = (name: ActionName, list: Container[]): string => `dockmon ${actionOf(name).verb} ${list.map((c) => quoted(refOf(c))).join(' ')}`;
 
 // Containers with an operation that this page has started.

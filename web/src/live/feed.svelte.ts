@@ -28,6 +28,7 @@ export interface FeedMessage {
   removed?: { host_id: string; id: string }[];
   stats?: Sample[];
   jobs?: Record<string, unknown>[];
+  progress?: Record<string, unknown>[];
 }
 
 export type FeedState = 'connecting' | 'online' | 'offline';

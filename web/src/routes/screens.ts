@@ -16,6 +16,7 @@ export const FIRST = '/containers';
 export const screens: Row[] = [
   { name: 'containers', label: t.nav.containers, load: () => import('./Containers.svelte') },
   { name: 'containers', isDetail: true, label: '', load: () => import('./Container.svelte') },
+  { name: 'updates', label: t.nav.updates, load: () => import('./Updates.svelte') },
   { name: 'logs', label: '', load: () => import('./Logs.svelte') },
   { name: 'account', label: t.nav.account, load: () => import('./Account.svelte') },
 ];

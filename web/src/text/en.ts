@@ -1,9 +1,11 @@
 // All strings of the UI. Parts and routes contain none of their own.
+import { updates } from './en/updates';
+
 export const en = {
   product: 'DockMon',
   tagline: 'Every container, every host',
 
-  nav: { label: 'Main', containers: 'Containers', account: 'Account', skip: 'Skip to content' },
+  nav: { label: 'Main', containers: 'Containers', updates: 'Updates', account: 'Account', skip: 'Skip to content' },
 
   signIn: {
     title: 'Sign in',
@@ -67,6 +69,7 @@ export const en = {
     list: [
       ['/', 'Search'],
       ['g c', 'Go to containers'],
+      ['g u', 'Go to updates'],
       ['g a', 'Go to the account'],
       ['j', 'Next row'],
       ['k', 'Previous row'],
@@ -75,6 +78,7 @@ export const en = {
       ['l', 'Logs of the container'],
       ['e', 'Shell in the container'],
       ['r', 'Restart the container'],
+      ['u', 'Update the container'],
       ['Esc', 'Close'],
       ['?', 'This list'],
     ] as [string, string][],
@@ -274,6 +278,8 @@ export const en = {
     notRunning: 'The container does not run. Start it to open a shell.',
     screenReader: 'Screen reader mode',
   },
+
+  updates,
 
   loading: 'Loading…',
   close: 'Close',
