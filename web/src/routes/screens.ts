@@ -17,6 +17,9 @@ export const screens: Row[] = [
   { name: 'containers', label: t.nav.containers, load: () => import('./Containers.svelte') },
   { name: 'containers', isDetail: true, label: '', load: () => import('./Container.svelte') },
   { name: 'updates', label: t.nav.updates, load: () => import('./Updates.svelte') },
+  { name: 'images', label: t.resources.titles.images, load: () => import('./Resources.svelte') },
+  { name: 'networks', label: t.resources.titles.networks, load: () => import('./Resources.svelte') },
+  { name: 'volumes', label: t.resources.titles.volumes, load: () => import('./Resources.svelte') },
   { name: 'logs', label: '', load: () => import('./Logs.svelte') },
   { name: 'account', label: t.nav.account, load: () => import('./Account.svelte') },
 ];

@@ -1,4 +1,5 @@
 // All strings of the UI. Parts and routes contain none of their own.
+import { resources } from './en/resources';
 import { updates } from './en/updates';
 
 export const en = {
@@ -70,6 +71,9 @@ export const en = {
       ['/', 'Search'],
       ['g c', 'Go to containers'],
       ['g u', 'Go to updates'],
+      ['g i', 'Go to images'],
+      ['g n', 'Go to networks'],
+      ['g v', 'Go to volumes'],
       ['g a', 'Go to the account'],
       ['j', 'Next row'],
       ['k', 'Previous row'],
@@ -279,6 +283,7 @@ export const en = {
     screenReader: 'Screen reader mode',
   },
 
+  resources,
   updates,
 
   loading: 'Loading…',
