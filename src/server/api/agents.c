@@ -129,6 +129,25 @@ void agents_list(struct api_call *call)
                         (json_int_t)connected));
 }
 
+void agents_refusals(struct api_call *call)
+{
+    const struct refusals *r = sessions_refusals(call->api->o.sessions);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->n; i++) {
+        const struct refusal *e = &r->entries[i];
+        json_t *o = json_object();
+
+        json_text_set(o, "at", json_value_time(e->at_ms));
+        json_text_set(o, "address", json_text_str(*e->peer ? e->peer : NULL));
+        json_text_set(o, "code", json_text_str(e->code));
+        json_text_set(o, "message", json_text_str(e->text));
+        json_text_set(o, "count", json_integer((json_int_t)e->count));
+        (void)json_array_append_new(list, o);
+    }
+    api_reply(call, 200, json_pack("{s:o}", "refusals", list));
+}
+
 struct fleet_host *api_agent(struct api_call *call)
 {
     struct fleet_host *h = fleet_find_agent(call->api->o.fleet, api_param(call, 0));
@@ -158,6 +177,7 @@ static const char *find_latest(const struct api_call *call, const struct agent *
 void hosts_agent_get(struct api_call *call)
 {
     const struct fleet_host *h = api_host(call, 0);
+    int64_t offset_ms;
     json_t *details;
 
     if (!h)
@@ -167,6 +187,10 @@ void hosts_agent_get(struct api_call *call)
         return;
     }
     details = agent_json_details(h, find_latest(call, &h->agent));
+    json_object_set_new(details, "clock_offset_ms",
+                        sessions_clock_offset(call->api->o.sessions, h->agent.id, &offset_ms)
+                            ? json_integer(offset_ms)
+                            : json_null());
     json_object_set_new(
         details, "circuit",
         json_text_str(commands_circuit(sessions_commands(call->api->o.sessions), h->agent.id)));

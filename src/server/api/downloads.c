@@ -74,6 +74,7 @@ static void refuse_script(struct api_call *call,
         return;
     }
     log_info(LOG_FIELDS("peer", call->peer), "installation script refused: %s", text);
+    sessions_note_refusal(call->api->o.sessions, call->peer, code, text);
     api_respond(call, &(struct http_response){
                           .status = error_code_status(code),
                           .headers = headers,

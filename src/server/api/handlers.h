@@ -69,6 +69,7 @@ void keys_delete(struct api_call *call);
 /* agents.c */
 void agents_token_post(struct api_call *call);
 void agents_list(struct api_call *call);
+void agents_refusals(struct api_call *call);
 void agents_status(struct api_call *call);
 void agents_migrate(struct api_call *call);
 void hosts_agent_get(struct api_call *call);

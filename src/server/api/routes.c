@@ -49,6 +49,7 @@ const struct route routes[] = {
     {"DELETE", "/api/v2/api-keys/{key}",                   ROLE_VIEWER,   keys_delete,          "apikey_delete",     SMALL, 0,        OBJECT_NONE,        OPERATION_NONE          },
     {"POST",   "/api/agent/generate-token",                ROLE_ADMIN,    agents_token_post,    "token_create",      SMALL, 0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"GET",    "/api/agent/list",                          ROLE_VIEWER,   agents_list,          NULL,                0,     0,        OBJECT_LIST,        OPERATION_NONE          },
+    {"GET",    "/api/agent/refusals",                      ROLE_ADMIN,    agents_refusals,      NULL,                0,     0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"GET",    "/api/agent/{agent}/status",                ROLE_VIEWER,   agents_status,        NULL,                0,     0,        OBJECT_AGENT,       OPERATION_NONE          },
     {"POST",   "/api/agent/{agent}/rotate-token",          ROLE_ADMIN,    agents_rotate,        "agent_rotate",      SMALL, 0,        OBJECT_WHOLE_AGENT, OPERATION_TOKEN_ROTATE  },
     {"POST",   "/api/agent/{agent}/revoke",                ROLE_ADMIN,    agents_revoke,        "agent_revoke",      SMALL, 0,        OBJECT_WHOLE_AGENT, OPERATION_NONE          },

@@ -45,6 +45,7 @@ void session_refuse(struct session *se, const struct session_refusal *r)
 {
     struct msg_auth_error m = {.error = xstrdup(r->text)};
 
+    sessions_note_refusal(se->owner, se->peer, r->code, r->text);
     if (se->knows_codes)
         m.code = xstrdup(error_code_name(r->code));
     (void)session_send(se, msg_auth_error_encode(&m)); /* the close reason reports it, too */
@@ -260,4 +261,27 @@ void session_authenticate(struct session *se, const char *data, size_t size, boo
     } else if (!contest_refuses(se, m.token)) {
         start_job(se, &m);
     }
+}
+
+const struct refusals *sessions_refusals(const struct sessions *s)
+{
+    return &s->refused;
+}
+
+void sessions_note_refusal(struct sessions *s,
+                           const char *peer,
+                           enum error_code code,
+                           const char *text)
+{
+    refusals_note(&s->refused, peer, error_code_name(code), text, time_utc_ms());
+}
+
+bool sessions_clock_offset(const struct sessions *s, const char *agent_id, int64_t *ret_ms)
+{
+    const struct agent_record *record = map_find(&s->records, agent_id);
+
+    if (!record || !record->session)
+        return false;
+    *ret_ms = record->session->clock_offset_ms;
+    return true;
 }

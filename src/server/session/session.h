@@ -40,12 +40,14 @@
 #include "net/completion.h"
 #include "net/http_server.h"
 #include "net/loop.h"
+#include "proto/error_code.h"
 #include "proto/samples.h"
 #include "server/command/command.h"
 #include "server/common/job.h"
 #include "server/fleet/fleet.h"
 #include "server/history/history.h"
 #include "server/session/migration.h"
+#include "server/session/refusals.h"
 #include "server/store/events.h"
 #include "server/store/store.h"
 
@@ -132,6 +134,18 @@ void sessions_accept(struct sessions *s, const struct ws_limits *limits, struct 
  */
 int sessions_stats_rate(struct sessions *s, const char *agent_id, const struct msg_stats_rate *rate)
     _nodiscard_;
+/* The newest refused attempts of agents. Borrowed; valid until the next one. */
+const struct refusals *sessions_refusals(const struct sessions *s);
+/* Adds an attempt that another door refused, such as the installation script. */
+void sessions_note_refusal(struct sessions *s,
+                           const char *peer,
+                           enum error_code code,
+                           const char *text);
+/*
+ * False: the agent is not connected. Otherwise the ms by which its clock is behind ours, negative
+ * when it is ahead, and 0 when the two are within a minute.
+ */
+bool sessions_clock_offset(const struct sessions *s, const char *agent_id, int64_t *ret_ms);
 /* The number of sessions, including those that are not authenticated yet. */
 size_t sessions_count(const struct sessions *s);
 /* Acknowledges the host's samples up to this position, so that its agent may drop them. */

@@ -14,6 +14,7 @@
 #include "server/fleet/fleet_listener.h"
 #include "server/session/agent_keys.h"
 #include "server/session/ingest.h"
+#include "server/session/refusals.h"
 #include "server/session/registration.h"
 #include "server/session/session.h"
 #include "server/store/secret.h"
@@ -151,6 +152,7 @@ struct sessions {
     struct loop_timer stop_timer;
     struct completion stopped;
     struct log_limit refusals;
+    struct refusals refused; /* for users */
     bool is_holding;
     struct list held; /* registrations that wait for their answer: authenticate.c */
 };

@@ -15,6 +15,16 @@ export interface Sample {
   timestamp: string;
 }
 
+export interface HostSample {
+  host_id: string;
+  cpu_percent: number | null;
+  memory_percent: number | null;
+  memory_usage: number | null;
+  net_bytes_per_sec: number | null;
+  source: 'agent' | 'containers';
+  timestamp: string;
+}
+
 export interface FeedMessage {
   type: 'state' | 'update' | 'subscribed' | 'error' | 'pong';
   timestamp?: string;
@@ -27,6 +37,7 @@ export interface FeedMessage {
   containers?: Container[];
   removed?: { host_id: string; id: string }[];
   stats?: Sample[];
+  host_stats?: HostSample[];
   jobs?: Record<string, unknown>[];
   progress?: Record<string, unknown>[];
 }

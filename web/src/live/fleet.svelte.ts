@@ -3,7 +3,7 @@
 // changes at most once a second with new samples.
 import type { Container, Host } from '../api/client';
 import { clock } from './clock.svelte';
-import { feed, type FeedMessage, type Sample } from './feed.svelte';
+import { feed, type FeedMessage, type HostSample, type Sample } from './feed.svelte';
 
 export type Key = string; // HOST/ID12
 
@@ -17,6 +17,7 @@ class Fleet {
   #hosts = new Map<string, Host>();
   #containers = new Map<Key, Container>();
   #samples = new Map<Key, Sample>();
+  #hostSamples = new Map<string, HostSample>();
   #seen = new Map<Key, number>(); // the connection in which the feed has named an object last
   #frame = 0;
   #second: ReturnType<typeof setTimeout> | null = null;
@@ -26,7 +27,7 @@ class Fleet {
     const end = [feed.listen((m) => this.#hear(m)), feed.subscribe(['hosts', 'containers'])];
     return () => {
       end.forEach((f) => f());
-      for (const map of [this.#hosts, this.#containers, this.#samples, this.#seen]) map.clear();
+      for (const map of [this.#hosts, this.#containers, this.#samples, this.#hostSamples, this.#seen]) map.clear();
       this.isLoaded = false;
       this.version++;
     };
@@ -53,11 +54,24 @@ class Fleet {
     return this.#samples.get(key);
   }
 
+  hostSample(id: string): HostSample | undefined {
+    void this.tick;
+    return this.#hostSamples.get(id);
+  }
+
   // Samples of these containers while the part that asks is on screen and the page is visible.
   watch(keys: () => Key[]): void {
     $effect(() => {
       if (!clock.isVisible) return;
       return feed.subscribe(keys().map((key) => `stats/${key}`));
+    });
+  }
+
+  // The same for hosts.
+  watchHosts(ids: () => string[]): void {
+    $effect(() => {
+      if (!clock.isVisible) return;
+      return feed.subscribe(ids().map((id) => `host_stats/${id}`));
     });
   }
 
@@ -69,7 +83,8 @@ class Fleet {
     for (const c of m.containers ?? []) this.#put(this.#containers, keyOf(c), c);
     for (const c of m.removed ?? []) this.#remove(keyOf(c));
     for (const s of m.stats ?? []) this.#samples.set(keyOf(s), s);
-    if (m.stats?.length) this.#second ??= setTimeout(() => this.#beat(), 1000);
+    for (const s of m.host_stats ?? []) this.#hostSamples.set(s.host_id, s);
+    if (m.stats?.length || m.host_stats?.length) this.#second ??= setTimeout(() => this.#beat(), 1000);
     if (m.type === 'state' && m.last) this.#complete();
     if (m.hosts || m.containers || m.removed || m.removed_hosts || m.last) this.#bump();
   }
@@ -87,6 +102,7 @@ class Fleet {
 
   #removeHost(id: string): void {
     this.#hosts.delete(id);
+    this.#hostSamples.delete(id);
     this.#seen.delete(id);
     for (const [key, c] of this.#containers) if (c.host_id === id) this.#remove(key);
   }

@@ -1,4 +1,5 @@
-// All strings of the UI. Parts and routes contain none of their own.
+// All strings of the UI. Parts and routes contain none of their own. Groups of screens have files in en/.
+import { host, hosts, join } from './en/hosts';
 import { resources } from './en/resources';
 import { updates } from './en/updates';
 
@@ -6,7 +7,7 @@ export const en = {
   product: 'DockMon',
   tagline: 'Every container, every host',
 
-  nav: { label: 'Main', containers: 'Containers', updates: 'Updates', account: 'Account', skip: 'Skip to content' },
+  nav: { label: 'Main', containers: 'Containers', hosts: 'Hosts', updates: 'Updates', account: 'Account', skip: 'Skip to content' },
 
   signIn: {
     title: 'Sign in',
@@ -70,6 +71,7 @@ export const en = {
     list: [
       ['/', 'Search'],
       ['g c', 'Go to containers'],
+      ['g h', 'Go to hosts'],
       ['g u', 'Go to updates'],
       ['g i', 'Go to images'],
       ['g n', 'Go to networks'],
@@ -283,6 +285,9 @@ export const en = {
     screenReader: 'Screen reader mode',
   },
 
+  hosts,
+  host,
+  join,
   resources,
   updates,
 
