@@ -44,6 +44,7 @@ struct server {
     struct log_endpoint *log_endpoint;
     struct shells *shells;
     struct updates *updates;
+    struct batches *batches;
     struct web_files *web; /* NULL: no web UI is served */
     struct agent_files *agent_files;
     struct release_key *release_key;

@@ -463,6 +463,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .stats_channels = s->stats_channels,
         .shells = s->shells,
         .updates = s->updates,
+        .batches = s->batches,
         .log_sources = s->log_sources,
         .log_endpoint = s->log_endpoint,
         .health = s->health,

@@ -431,6 +431,13 @@ test('updates answer as described', async () => {
   await api.call(clients.operator, 'rollbackUpdate', { values: web, query: 'wait=false', status: 202 });
   await api.call(clients.viewer, 'getUpdate', { values: { update: (await order()).payload.update_id } });
   await api.call(clients.viewer, 'listPastUpdates', { query: `host_id=${hand.hostId}&container_name=web&limit=1` });
+  const body = { containers: [{ host_id: hand.hostId, container_id: 'web' }], rings: 'canary' };
+  await api.call(clients.viewer, 'createUpdateBatch', { body, status: 403 });
+  const batch = { batch: (await api.call(clients.operator, 'createUpdateBatch', { body, status: 202 })).id };
+  await api.call(clients.viewer, 'listUpdateBatches');
+  await api.call(clients.viewer, 'getUpdateBatch', { values: batch });
+  await api.call(clients.viewer, 'cancelUpdateBatch', { values: batch, status: 403 });
+  await api.call(clients.operator, 'cancelUpdateBatch', { values: batch });
   await hand.close(); // the other tests have one host
   await eventually(async () => (await clients.admin.get('/api/hosts')).find((h) => h.id === hand.hostId).status === 'offline', { what: 'the end of the agent' });
   await clients.admin.delete(`/api/hosts/${hand.hostId}`);

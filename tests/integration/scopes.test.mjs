@@ -207,6 +207,27 @@ const lists = {
     const names = (await c.get('/api/updates/history')).updates.map((u) => u.container_name);
     assert.ok(names.every((name) => containersOf[scope].includes(name)), String(names));
   },
+  'POST /api/updates/batches': async (c, scope) => {
+    for (const h of Object.values(hosts)) {
+      for (const x of h.containers) {
+        const name = x.Names[0].slice(1);
+        const body = { containers: [{ host_id: h.hostId, container_id: name }], rings: containersOf[scope].includes(name) ? 'invalid' : 'all' };
+        const { detail } = await c.post('/api/updates/batches', body, { status: 422 });
+
+        assert.match(detail, containersOf[scope].includes(name) ? /`rings`/ : /no (host|container)/);
+      }
+    }
+  },
+  'GET /api/updates/batches': async (c, scope) => {
+    const mine = (await c.get('/api/updates/batches')).batches.map((b) => b.id);
+
+    for (const [name, b] of Object.entries(batches)) {
+      const visible = containersOf[scope].includes(name);
+      assert.equal(mine.includes(b.id), visible, name);
+      const one = await c.get(`/api/updates/batches/${b.id}`, { status: visible ? 200 : 404 });
+      if (visible) assert.deepEqual(one.items.map((i) => i.container_name), [name]);
+    }
+  },
   'GET /api/dashboard/summary': async (c, scope) => {
     const r = await c.get('/api/dashboard/summary');
     const [h, n] = [hostsOf[scope].length, containersOf[scope].length];
@@ -304,6 +325,7 @@ const lists = {
     assert.equal((await admin.get(`/api/bulk/${id}`)).id, id);
   },
 };
+const batches = {}; // of one container each, by its name
 const operations = (id) => Object.values(hosts).flatMap((h) => h.commands).filter((m) => m.type === 'container_operation' && m.payload.container_id === id).length;
 
 test('every route respects the scope', async (t) => {
@@ -318,6 +340,11 @@ test('every route respects the scope', async (t) => {
     await admin.post(`/api/hosts/${h.hostId}/images/prune`);
   }
   await eventually(async () => (await admin.get('/api/events')).total_count >= 6);
+  for (const h of Object.values(hosts)) {
+    for (const name of h.containers.map((x) => x.Names[0].slice(1))) {
+      batches[name] = await admin.post('/api/updates/batches', { containers: [{ host_id: h.hostId, container_id: name }] }, { status: 202 });
+    }
+  }
 
   for (const route of routes.filter((r) => r.role !== 'ROLE_NONE')) {
     await t.test(`${route.method} ${route.path}`, async () => {

@@ -35,6 +35,7 @@
 #include "server/stats/stats.h"
 #include "server/store/store.h"
 #include "server/tls/tls_keeper.h"
+#include "server/updates/batches.h"
 #include "server/updates/updates.h"
 #include "server/web/files.h"
 
@@ -52,6 +53,7 @@ struct api_options {
     struct stats_channels *stats_channels;
     struct shells *shells;
     struct updates *updates;
+    struct batches *batches;
     struct log_sources *log_sources;
     struct log_endpoint *log_endpoint;
     struct health *health;

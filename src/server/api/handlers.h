@@ -14,6 +14,12 @@ void updates_get(struct api_call *call);
 void updates_history_get(struct api_call *call);
 void update_get(struct api_call *call);
 
+/* update_batches.c */
+void update_batches_post(struct api_call *call);
+void update_batches_get(struct api_call *call);
+void update_batch_get(struct api_call *call);
+void update_batch_delete(struct api_call *call);
+
 /* update_run.c */
 void container_update_preview(struct api_call *call);
 void container_execute_update(struct api_call *call);

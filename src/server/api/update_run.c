@@ -8,17 +8,14 @@
 #include "proto/json_text.h"
 #include "server/api/agent_call.h"
 #include "server/api/handlers.h"
+#include "server/api/update_body.h"
 #include "server/updates/update_events.h"
 
 #include <errno.h>
 
-#define MAX_REF      512
-#define MAX_PLATFORM 64
-#define ASK_MS       30000
-#define PREVIEW_MS   120000
-#define WAIT_MS      (UINT64_C(10) * 60 * 1000)
-#define STOP_S       30  /* of DockMon's server */
-#define HEALTH_S     120 /* of DockMon's server */
+#define ASK_MS     30000
+#define PREVIEW_MS 120000
+#define WAIT_MS    (UINT64_C(10) * 60 * 1000)
 
 /* A call that waits for the end of an update. */
 struct waiting {
@@ -139,57 +136,15 @@ static bool check_capability(struct api_call *call, const struct fleet_host *h)
     return false;
 }
 
-static int read_text(
-    const json_t *body, const char *name, size_t max, char **ret, struct error *err)
-{
-    const char *text = NULL;
-    int r;
-
-    if (!json_object_get(body, name) || json_is_null(json_object_get(body, name)))
-        return 0;
-    r = api_body_string(body, name, max, &text, err);
-    if (r == 0)
-        *ret = xstrdup(text);
-    return r;
-}
-
-/* The members of the body that agents check themselves are passed to them as they are. */
-static int read_args(struct api_call *call, struct update_args *ret, struct error *err)
-{
-    static const char *const passed[] = {"platform",       "has_consent", "stop_timeout",
-                                         "health_timeout", "fingerprint", "keep_s",
-                                         "stays_up_s",     "ignore_lock"};
-    json_auto_t *payload = json_pack("{s:s, s:i, s:i}", "container_id", "x", "stop_timeout", STOP_S,
-                                     "health_timeout", HEALTH_S);
-    _cleanup_free_ char *image = NULL;
-    const json_t *body = NULL;
-    int r;
-
-    r = api_body(call, &body, err);
-    if (r == 0)
-        r = read_text(body, "image", MAX_REF, &image, err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
-        if (json_object_get(body, passed[i]))
-            (void)json_object_set(payload, passed[i], json_object_get(body, passed[i]));
-    }
-    json_text_set(payload, "new_image", json_text_str(image));
-    r = update_args_decode(OPERATION_UPDATE_CONTAINER, payload, ret, err);
-    if (r < 0)
-        return error_wrap(err, -EDOM, "the body is invalid");
-    free(TAKE_PTR(ret->container_id));
-    return 0;
-}
-
 /* Reads body and query. False after the call was answered. */
 static bool read_request(struct api_call *call, struct update_args *ret)
 {
     struct error err = ERROR_INIT;
+    const json_t *body = NULL;
     bool wants_end;
 
     if (api_query_bool(call, "wait", true, &wants_end, &err) == 0 &&
-        read_args(call, ret, &err) == 0)
+        api_body(call, &body, &err) == 0 && update_body_read(body, ret, &err) == 0)
         return true;
     api_fail_error(call, &err);
     return false;

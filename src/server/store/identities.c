@@ -3,19 +3,24 @@
 
 #include <errno.h>
 
-enum stmt { STMT_BY_SESSION, STMT_BY_KEY, STMT_COUNT };
+#define KEY_COLUMNS                                                                                 \
+    "SELECT 0, k.id, coalesce(k.created_by, 0), k.name, 0, k.expires_at_ms, k.last_used_at_ms, "    \
+    "k.networks, k.scope, u.scope, u.name, NULL, k.role, coalesce(u.role, k.role) FROM api_keys k " \
+    "LEFT JOIN users u ON u.id = k.created_by "
+#define KEY_IS_VALID "AND (k.expires_at_ms = 0 OR k.expires_at_ms > :now)"
+
+enum stmt { STMT_BY_SESSION, STMT_BY_KEY, STMT_BY_USER_ID, STMT_BY_KEY_ID, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [STMT_BY_SESSION] =
         "SELECT u.id, 0, u.id, u.name, u.must_change_password, s.expires_at_ms, 0, "
         "NULL, u.scope, NULL, u.name, u.display_name, u.role, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id "
         "WHERE s.id_hash = :hash AND s.expires_at_ms > :now",
-    [STMT_BY_KEY] =
-        "SELECT 0, k.id, coalesce(k.created_by, 0), k.name, 0, k.expires_at_ms, k.last_used_at_ms, k.networks, "
-        "k.scope, u.scope, u.name, NULL, k.role, "
-        "coalesce(u.role, k.role) FROM api_keys k LEFT JOIN users u "
-        "ON u.id = k.created_by WHERE k.key_hash = :hash "
-        "AND (k.expires_at_ms = 0 OR k.expires_at_ms > :now)",
+    [STMT_BY_KEY] = KEY_COLUMNS "WHERE k.key_hash = :hash " KEY_IS_VALID,
+    [STMT_BY_USER_ID] =
+        "SELECT u.id, 0, u.id, u.name, u.must_change_password, 0, 0, "
+        "NULL, u.scope, NULL, u.name, u.display_name, u.role, u.role FROM users u WHERE u.id = :id",
+    [STMT_BY_KEY_ID] = KEY_COLUMNS "WHERE k.id = :id " KEY_IS_VALID,
 };
 
 static const struct column columns[] = {
@@ -42,6 +47,22 @@ void identity_row_done(struct identity_row *row)
     row_done(columns, ARRAY_LEN(columns), row);
 }
 
+/* Reads the only row of a query whose parameters are bound. */
+static int read_row(struct query *q, struct identity_row *ret, struct error *err)
+{
+    int r = query_step_to_one(q, err, "unknown or expired");
+    enum role ceiling;
+
+    if (r < 0)
+        return r;
+    *ret = (struct identity_row){0};
+    query_read_row(q, columns, ARRAY_LEN(columns), ret);
+    ceiling = query_column_role(q, COLUMN_CEILING);
+    if (ret->role > ceiling)
+        ret->role = ceiling;
+    return 0;
+}
+
 static int get_by(struct db *s,
                   enum stmt stmt,
                   const char *hash,
@@ -50,7 +71,6 @@ static int get_by(struct db *s,
                   struct error *err)
 {
     _cleanup_(query_done) struct query q = {0};
-    enum role ceiling;
     int r;
 
     r = query_init(&q, s, sql[stmt], err);
@@ -58,16 +78,7 @@ static int get_by(struct db *s,
         return r;
     query_text(&q, ":hash", hash);
     query_i64(&q, ":now", now_ms);
-    r = query_step_to_one(&q, err, "unknown or expired");
-    if (r < 0)
-        return r;
-
-    *ret = (struct identity_row){0};
-    query_read_row(&q, columns, ARRAY_LEN(columns), ret);
-    ceiling = query_column_role(&q, COLUMN_CEILING);
-    if (ret->role > ceiling)
-        ret->role = ceiling;
-    return 0;
+    return read_row(&q, ret, err);
 }
 
 int identities_get_by_session(
@@ -80,4 +91,23 @@ int identities_get_by_key(
     struct db *s, const char *key_hash, int64_t now_ms, struct identity_row *ret, struct error *err)
 {
     return get_by(s, STMT_BY_KEY, key_hash, now_ms, ret, err);
+}
+
+int identities_get_by_id(struct db *s,
+                         int64_t user_id,
+                         int64_t key_id,
+                         int64_t now_ms,
+                         struct identity_row *ret,
+                         struct error *err)
+{
+    _cleanup_(query_done) struct query q = {0};
+    int r;
+
+    r = query_init(&q, s, sql[user_id ? STMT_BY_USER_ID : STMT_BY_KEY_ID], err);
+    if (r < 0)
+        return r;
+    query_i64(&q, ":id", user_id ? user_id : key_id);
+    if (!user_id)
+        query_i64(&q, ":now", now_ms);
+    return read_row(&q, ret, err);
 }

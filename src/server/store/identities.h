@@ -40,3 +40,10 @@ int identities_get_by_key(struct db *s,
                           int64_t now_ms,
                           struct identity_row *ret,
                           struct error *err) _nodiscard_;
+/* The present rights of a user or, with user_id 0, of an API key. -ENOENT: deleted or expired. */
+int identities_get_by_id(struct db *s,
+                         int64_t user_id,
+                         int64_t key_id,
+                         int64_t now_ms,
+                         struct identity_row *ret,
+                         struct error *err) _nodiscard_;

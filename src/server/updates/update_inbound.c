@@ -25,6 +25,7 @@ static void note_change(struct updates *u, struct update *up, const struct updat
     }
     if (updates_state_of(up) != UPDATE_RUNNING && !up->record.is_rolling_back)
         updates_notify_waiters(up, up);
+    listeners_emit(&u->listeners, struct updates_listener, on_change, up);
 }
 
 static void take_record(struct updates *u, const char *host_id, struct update_record *r)

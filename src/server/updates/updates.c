@@ -209,6 +209,16 @@ void updates_each(const struct updates *u, updates_fn fn, void *arg)
         fn(arg, e->value);
 }
 
+void updates_add_listener(struct updates *u, struct updates_listener *l)
+{
+    listeners_add(&u->listeners, &l->base);
+}
+
+void updates_remove_listener(struct updates_listener *l)
+{
+    listeners_remove(&l->base);
+}
+
 void updates_wait(struct updates *u,
                   const char *host_id,
                   const char *update_id,
@@ -362,6 +372,7 @@ void updates_close(struct updates *u)
         (void)map_remove(&u->all, key);
         update_free(up);
     }
+    listeners_done(&u->listeners);
     map_done(&u->all);
     map_done(&u->online);
     free(u);

@@ -19,6 +19,7 @@
  */
 
 #include "base/list.h"
+#include "base/listeners.h"
 #include "net/loop.h"
 #include "proto/update.h"
 #include "server/common/job.h"
@@ -60,11 +61,21 @@ int updates_open(struct updates **ret, const struct updates_options *o, struct e
 void updates_stop(struct updates *u);
 void updates_close(struct updates *u);
 
+struct updates_listener {
+    struct listener base;
+    /* Its record has changed. */
+    void (*on_change)(struct updates_listener *l, const struct update *up);
+};
+
+void updates_add_listener(struct updates *u, struct updates_listener *l);
+void updates_remove_listener(struct updates_listener *l); /* harmless if it was not added */
+
 struct updates_start {
     const struct fleet_host *host;
     const struct fleet_container *container;
     const struct update_args *args; /* without container_id and update_id */
     const char *triggered_by;
+    const char *update_id; /* not in use yet; NULL: a new one */
     /* The agent has started the update, or refused it; not called after a failure to ask. */
     void (*done)(void *owner, const char *update_id, const struct command_result *r);
     void *owner;

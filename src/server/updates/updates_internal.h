@@ -19,6 +19,7 @@ struct updates {
     struct map online; /* ids of hosts; the values mean nothing */
     struct sessions_listener sessions;
     struct fleet_listener fleet;
+    struct listeners listeners;
     struct loop_timer sweep;
 };
 
