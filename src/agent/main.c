@@ -9,6 +9,7 @@
 #include "agent/join/link.h"
 #include "agent/spool/spool.h"
 #include "agent/stats/collector.h"
+#include "agent/update/self_update.h"
 #include "agent/update/updates.h"
 #include "base/alloc.h"
 #include "daemon/own_container.h"
@@ -41,6 +42,7 @@ struct agent {
     struct exec_killer *killer;
     struct network_undo *network_undo;
     struct updates *updates;
+    struct self_update *self_update;
     char own_container[CONTAINER_ID_SIZE]; /* "": the agent runs in none */
     struct spool *spool;
     struct collector *collector;
@@ -50,6 +52,7 @@ struct agent {
     struct service *service;
     const struct option_source *source; /* of the configuration; read again by a reload */
     bool is_stopping;
+    bool has_failed; /* the exit status says so, too */
 };
 
 static void on_link_stopped(struct completion_wait *w)
@@ -89,6 +92,23 @@ static bool describe(void *owner, char ret_text[SERVICE_TEXT_SIZE])
     return has_engine || has_server;
 }
 
+static void stop(struct agent *agent, const char *why)
+{
+    agent->is_stopping = true;
+    service_stopping(agent->service);
+    log_info(NULL, "%s: stopping", why);
+    link_stop(agent->link, &agent->link_stopped, on_link_stopped);
+}
+
+static void on_leave(void *owner, bool is_failure)
+{
+    struct agent *agent = owner;
+
+    agent->has_failed = is_failure;
+    if (!agent->is_stopping)
+        stop(agent, is_failure ? "failed self-update" : "self-update");
+}
+
 static void on_signal(void *owner, int number)
 {
     struct agent *agent = owner;
@@ -99,10 +119,7 @@ static void on_signal(void *owner, int number)
     }
     if (agent->is_stopping)
         _exit(EXIT_FAILED); /* a second signal ends the process at once */
-    agent->is_stopping = true;
-    service_stopping(agent->service);
-    log_info(NULL, "%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
-    link_stop(agent->link, &agent->link_stopped, on_link_stopped);
+    stop(agent, number == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void on_batch(struct collector_listener *l, const struct samples *batch)
@@ -131,6 +148,15 @@ static void open_parts(struct agent *agent, const struct config *config)
         .path = config->updates_path,
         .own_container = agent->own_container,
         .health_timeout_ms = config->update_timeout_ms,
+    });
+    agent->self_update = self_update_new(&(struct self_update_options){
+        .loop = agent->loop,
+        .config = config,
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): as above
+        .launch_dir = getenv("DOCKMON_LAUNCH_DIR"),
+        .own_container = agent->own_container,
+        .leave = on_leave,
+        .owner = agent,
     });
     agent->spool = spool_new(&(struct spool_options){
         .loop = agent->loop,
@@ -182,6 +208,7 @@ static int open_agent(struct agent *agent, const struct config *config, struct e
                      .killer = agent->killer,
                      .network_undo = agent->network_undo,
                      .updates = agent->updates,
+                     .self_update = agent->self_update,
                      .collector = agent->collector,
                      .spool = agent->spool,
                  },
@@ -207,6 +234,7 @@ static void close_agent(struct agent *agent)
     spool_free(agent->spool);
     exec_killer_free(agent->killer);
     updates_free(agent->updates);
+    self_update_free(agent->self_update);
     network_undo_free(agent->network_undo);
     if (agent->events)
         events_free(agent->events);
@@ -277,6 +305,7 @@ static int run(const struct config *config, const struct option_source *source)
         exec_killer_sweep(agent.killer);
         network_undo_start(agent.network_undo);
         updates_start(agent.updates);
+        self_update_start(agent.self_update);
         events_start(agent.events);
         link_start(agent.link);
         loop_run(agent.loop);
@@ -286,7 +315,7 @@ static int run(const struct config *config, const struct option_source *source)
     }
     close_agent(&agent);
     loop_free(agent.loop);
-    return r == 0 ? EXIT_OK : EXIT_FAILED;
+    return r == 0 && !agent.has_failed ? EXIT_OK : EXIT_FAILED;
 }
 
 static int check(const struct config *config)

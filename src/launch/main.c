@@ -6,6 +6,7 @@
  *     dockmon-agent        the new one
  *     dockmon-agent.old    the one before it; missing: that was the packaged one
  *     tries                how often the new one was started; missing: it has proved itself
+ *     undone               why the last update was undone
  *
  * The new program removes `tries` when it has connected to its server. One that crashes, hangs or
  * does not even start leaves it, and at the third failure the program before it returns. The
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,7 +35,7 @@
 
 struct paths {
     char dir[PATH_MAX], current[PATH_MAX], previous[PATH_MAX], bad[PATH_MAX], tries[PATH_MAX],
-        new_tries[PATH_MAX];
+        new_tries[PATH_MAX], undone[PATH_MAX];
 };
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
@@ -59,7 +61,7 @@ static bool find_paths(struct paths *ret, const char *data_path)
     return join(ret->dir, data_path, "bin") && join(ret->current, ret->dir, "dockmon-agent") &&
            join(ret->previous, ret->dir, "dockmon-agent.old") &&
            join(ret->bad, ret->dir, "dockmon-agent.bad") && join(ret->tries, ret->dir, "tries") &&
-           join(ret->new_tries, ret->dir, "tries.new");
+           join(ret->new_tries, ret->dir, "tries.new") && join(ret->undone, ret->dir, "undone");
 }
 
 /* Whether the updated program is to be used: it exists, and is newer than the packaged one. */
@@ -109,9 +111,21 @@ static bool write_tries(const struct paths *p, int n)
     return is_done;
 }
 
+/* For the program that returns, which reports the reason to the server. */
+static void write_reason(const struct paths *p, const char *why)
+{
+    int fd = open(p->undone, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0 || write(fd, why, strlen(why)) < 0)
+        say("cannot write %s: %m", p->undone);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 /* Puts the program before the update back. The failed one is kept for an inspection. */
 static void roll_back(const struct paths *p, const char *why)
 {
+    write_reason(p, why);
     say("the update of the agent is undone: %s", why);
     if (rename(p->current, p->bad) < 0)
         say("cannot rename %s: %m", p->current);
@@ -161,7 +175,7 @@ int main(int argc, char **argv)
     }
     /* The agent accepts a self-update only when it finds the variable: who else would undo it? */
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): this program has one thread. */
-    if (setenv("DOCKMON_LAUNCHED", packaged, 1) < 0)
+    if (setenv("DOCKMON_LAUNCH_DIR", paths.dir, 1) < 0)
         return EXIT_FAILED;
     if (has_update(&paths, packaged))
         start_update(&paths, packaged, argv + 2);

@@ -120,9 +120,10 @@ int limits_check(const json_t *limits, struct error *err)
     {
         const struct limit *l = find_limit(name);
 
-        if (!l)
+        if (!l) {
             return error_set(err, -EDOM, "`%.*s` is no limit that can be changed",
                              STR_CUT(name, 40));
+        }
         r = check_member(l, value, err);
         if (r < 0)
             return r;

@@ -32,6 +32,8 @@ static const enum error_code preview_errors[] = {CODE_NO_SUCH_CONTAINER, CODE_NO
                                                  CODE_PULL_FAILED, CODE_NONE};
 static const enum error_code rollback_errors[] = {CODE_NO_SUCH_UPDATE, CODE_UPDATE_TOO_LATE,
                                                   CODE_NONE};
+static const enum error_code self_update_errors[] = {CODE_UPDATE_REFUSED, CODE_UPDATE_IN_PROGRESS,
+                                                     CODE_NONE};
 static const enum error_code volume_errors[] = {CODE_NO_SUCH_VOLUME, CODE_IN_USE, CODE_NONE};
 
 /*
@@ -166,6 +168,9 @@ static const struct operation_spec specs[OPERATIONS] = {
     [OPERATION_UPDATE_LIST] = {
         "update_list", COMMAND, "update_list", POLICY_READ, UPDATES_CAPABILITY,
         ERA_OURS, ROLE_NONE, EFFECT_READS, 0, 0, no_errors},
+    [OPERATION_SELF_UPDATE] = {
+        "self_update", COMMAND, "self_update", POLICY_FULL, SELF_UPDATE_CAPABILITY,
+        ERA_OURS, ROLE_ADMIN, EFFECT_CHANGES, TAKES_PROGRAM, 0, self_update_errors},
     [OPERATION_TOKEN_ROTATE] = {
         "token_rotate", COMMAND, NULL, POLICY_BASIC, TOKEN_ROTATE_CAPABILITY,
         ERA_OURS, ROLE_ADMIN, EFFECT_CHANGES, TAKES_TOKEN, 0, no_errors},

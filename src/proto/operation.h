@@ -48,7 +48,9 @@
 #define RESOURCES_CAPABILITY   "resources"
 #define LIMITS_CAPABILITY      "set_limits"
 /* Updates with a journal, previews and rollbacks; see update.h. */
-#define UPDATES_CAPABILITY      "updates"
+#define UPDATES_CAPABILITY "updates"
+/* Self-updates with signed programs. DockMon's "self_update" means something else. */
+#define SELF_UPDATE_CAPABILITY  "signed_self_update"
 #define SHELL_ACCESS_CAPABILITY "shell_access"
 #define TOKEN_ROTATE_CAPABILITY "token_rotate"
 
@@ -97,6 +99,7 @@ enum operation_id {
     OPERATION_UPDATE_ROLLBACK,
     OPERATION_UPDATE_CANCEL,
     OPERATION_UPDATE_LIST,
+    OPERATION_SELF_UPDATE,
     OPERATION_TOKEN_ROTATE,
 
     OPERATION_SHELL,
@@ -145,6 +148,7 @@ enum {
     TAKES_SIGNAL = 1 << 7,    /* signal; absent: SIGKILL */
     TAKES_UPDATE = 1 << 8,    /* the fields in update.c */
     TAKES_LIMITS = 1 << 9,    /* limits, required: the members in limits.c */
+    TAKES_PROGRAM = 1 << 10,  /* the fields in self_update.c */
 };
 
 /* How a server treats it. */

@@ -20,6 +20,7 @@
 #include "proto/reply.h"
 #include "proto/resource_args.h"
 #include "proto/samples_fixture.h"
+#include "proto/self_update.h"
 #include "proto/stats.h"
 #include "proto/update.h"
 
@@ -92,6 +93,30 @@ static int describe_update_args(const json_t *message, json_t **ret, struct erro
     if (r == 0) {
         *ret = update_args_encode(operation, &a);
         update_args_done(&a);
+    }
+    return r;
+}
+
+static int describe_self_args(const json_t *message, json_t **ret, struct error *err)
+{
+    struct self_update_args a;
+    int r = self_update_args_decode(message, &a, err);
+
+    if (r == 0) {
+        *ret = self_update_args_encode(&a);
+        self_update_args_done(&a);
+    }
+    return r;
+}
+
+static int describe_self_record(const json_t *message, json_t **ret, struct error *err)
+{
+    struct self_update_record record;
+    int r = self_update_record_decode(message, &record, err);
+
+    if (r == 0) {
+        *ret = self_update_record_encode(&record);
+        self_update_record_done(&record);
     }
     return r;
 }
@@ -331,6 +356,8 @@ static const struct folder {
     {"resource_args",       describe_resource_args     },
     {"samples",             describe_samples           },
     {"samples_ack",         describe_samples_ack       },
+    {"self_update_args",    describe_self_args         },
+    {"self_update_record",  describe_self_record       },
     {"stats",               describe_stats             },
     {"stats_rate",          describe_stats_rate        },
     {"update_args",         describe_update_args       },

@@ -476,6 +476,7 @@ static int open_api(struct server *s, const struct config *config, struct error 
         .front = config->front,
         .web = s->web,
         .agent_files = s->agent_files,
+        .release_key = s->release_key,
         .rate_percent = (unsigned)config->rate_percent,
     });
     return 0;

@@ -21,7 +21,7 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 // A program that prints its name, its arguments and the variable of the launcher.
 async function program(path, name, exit = 0) {
-  await writeFile(path, `#!/bin/sh\necho ${name} "$@" "$DOCKMON_LAUNCHED"\nexit ${exit}\n`);
+  await writeFile(path, `#!/bin/sh\necho ${name} "$@" "$DOCKMON_LAUNCH_DIR"\nexit ${exit}\n`);
   await chmod(path, 0o755);
 }
 
@@ -37,7 +37,7 @@ async function launch() {
 
 test('without an update the packaged program runs with the arguments', async () => {
   const r = await launch();
-  assert.equal(r.stdout, `packaged --a b c ${packaged}\n`);
+  assert.equal(r.stdout, `packaged --a b c ${folder}\n`);
   assert.deepEqual(await files(), []);
 });
 
@@ -60,7 +60,8 @@ test('after three tries the previous program returns', async () => {
   const r = await launch();
   assert.equal(r.started, 'old');
   assert.match(r.stderr, /undone: it was started three times without reaching the server/);
-  assert.deepEqual(await files(), ['dockmon-agent', 'dockmon-agent.bad']);
+  assert.deepEqual(await files(), ['dockmon-agent', 'dockmon-agent.bad', 'undone']);
+  assert.equal(await readFile(join(folder, 'undone'), 'utf8'), 'it was started three times without reaching the server');
   assert.equal((await launch()).started, 'old');
 });
 
@@ -68,7 +69,7 @@ test('after three tries of a first update the packaged program returns', async (
   await update('new');
   await setTries('3');
   assert.equal((await launch()).started, 'packaged');
-  assert.deepEqual(await files(), ['dockmon-agent.bad']);
+  assert.deepEqual(await files(), ['dockmon-agent.bad', 'undone']);
 });
 
 test('a program that does not start is replaced at once', async () => {
@@ -79,7 +80,7 @@ test('a program that does not start is replaced at once', async () => {
   const r = await launch();
   assert.equal(r.started, 'old');
   assert.match(r.stderr, /dockmon-agent does not start: Exec format error/);
-  assert.deepEqual(await files(), ['dockmon-agent', 'dockmon-agent.bad']);
+  assert.deepEqual(await files(), ['dockmon-agent', 'dockmon-agent.bad', 'undone']);
 });
 
 test('neither of them starts: the packaged program runs', async () => {

@@ -230,6 +230,7 @@ static void start(struct command *c, const struct msg_command *request)
                                                              .guard = c->o->guard,
                                                              .network_undo = c->o->network_undo,
                                                              .updates = c->o->updates,
+                                                             .self_update = c->o->self_update,
                                                              .inventory = c->o->inventory,
                                                              .request = request,
                                                              .max_text = c->o->sender->max_message,

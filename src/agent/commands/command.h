@@ -40,6 +40,7 @@ struct command_options {
     struct guard *guard;
     struct network_undo *network_undo;
     struct updates *updates;
+    struct self_update *self_update;
     struct inventory *const *inventory;
     const struct sender *sender;
     /* Whether an operation that `c` has overtaken is still running. */

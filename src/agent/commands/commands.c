@@ -198,6 +198,7 @@ struct commands *commands_new(const struct commands_options *o)
         .guard = o->guard,
         .network_undo = o->network_undo,
         .updates = o->updates,
+        .self_update = o->self_update,
         .inventory = o->inventory,
         .sender = &cs->options.sender,
         .must_hold = on_must_hold,

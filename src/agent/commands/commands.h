@@ -27,6 +27,7 @@ struct commands_options {
     struct guard *guard;                /* borrowed, like the others */
     struct network_undo *network_undo;  /* or NULL */
     struct updates *updates;            /* the same */
+    struct self_update *self_update;    /* the same */
     struct inventory *const *inventory; /* may point to NULL, see operation.h */
     struct sender sender;
 };

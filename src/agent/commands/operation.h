@@ -68,6 +68,7 @@ struct operation_options {
     struct guard *guard;
     struct network_undo *network_undo;  /* outlives it, too; or NULL */
     struct updates *updates;            /* the same */
+    struct self_update *self_update;    /* the same */
     struct inventory *const *inventory; /* may point to NULL: the server is not sent a list */
     const struct msg_command *request;  /* outlives the operation */
     size_t max_text;                    /* bytes of an answer */

@@ -8,8 +8,9 @@
 #define WHO "this agent is dockmon-agent " DOCKMON_VERSION
 
 #define NO_STACKS WHO ", which does not manage stacks: run `docker compose` on the host"
-#define NO_SELF_UPDATE \
-    WHO ", not an agent of DockMon's releases: update its package or its image on the host"
+#define NO_SELF_UPDATE                                                                            \
+    WHO ", which installs only programs that are signed for it: update its package or its image " \
+        "on the host"
 
 static json_t *refusal(const char *why)
 {
@@ -93,11 +94,14 @@ static const struct {
 
 bool unsupported_answer(const struct sender *sender, const struct msg_command *m)
 {
+    /* A self-update by a server of ours has a signed description. */
+    bool is_ours = json_object_get(m->payload, "description") != NULL;
+
     for (size_t i = 0; m->kind == COMMAND_KIND_COMMAND && i < ARRAY_LEN(rows); i++) {
-        if (!str_eq(m->name, rows[i].command))
+        if (!str_eq(m->name, rows[i].command) || (rows[i].answer == answer_self_update && is_ours))
             continue;
         log_info(LOG_FIELDS("id", m->id, "command", m->name),
-                 "refused: stacks and updates of the agent are not supported");
+                 "refused: stacks and unsigned updates of the agent are not supported");
         rows[i].answer(sender, m);
         return true;
     }

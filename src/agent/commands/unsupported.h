@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * Commands of DockMon's servers that this agent does not carry out: stacks and updates of the agent.
+ * Commands of DockMon's servers that this agent does not carry out: stacks, and updates of the agent
+ * by a program that is not signed.
  *
  * Today's server counts failed commands. After five in a row it shows none of the host's containers
  * for 30 s, and a few clicks on a page that does not work would be enough. So each of these commands

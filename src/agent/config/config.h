@@ -48,6 +48,7 @@ struct config {
     bool force_unique, is_insecure, is_http_allowed, log_json;
     uint64_t reconnect_initial_ms, reconnect_max_ms;
     uint64_t update_timeout_ms; /* of the health gate, when the server names none */
+    uint64_t self_update_timeout_ms;
     char *stats_source_text;
     uint64_t engine_timeout_ms, ping_interval_ms;
     uint64_t stats_interval_ms, stats_live_interval_ms;

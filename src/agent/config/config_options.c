@@ -107,6 +107,10 @@ const struct option_spec config_options[] = {
      .offset = MEMBER(update_timeout_ms), .fallback = "120s", .min = 1000, .max = 24 * HOUR_MS,
      .help = "time in which an updated container must be healthy or stay up, when the server asks "
              "for no other"},
+    {.flag = "self-update-timeout", .env = "SELF_UPDATE_TIMEOUT", .type = OPTION_DURATION,
+     .offset = MEMBER(self_update_timeout_ms), .fallback = "120s", .min = 1000, .max = HOUR_MS,
+     .help = "time in which the agent must be accepted by the server after a self-update; after "
+             "three failures the program before the update returns"},
     {.flag = "agent-stacks-dir", .env = "AGENT_STACKS_DIR", .type = OPTION_STRING,
      .offset = MEMBER(stacks_dir), .flags = OPTION_UNLISTED, .max = 4096,
      .help = "no effect; accepted because existing installations set it"},

@@ -60,6 +60,7 @@ static const struct {
     {SIGNALS_CAPABILITY,              true },
     {PRUNE_OPTIONS_CAPABILITY,        true },
     {UPDATES_CAPABILITY,              false},
+    {SELF_UPDATE_CAPABILITY,          false},
     {OWN_CONTAINER_CAPABILITY,        true },
     {LOG_OPTIONS_CAPABILITY,          true },
     {EXEC_DETACH_CAPABILITY,          true },

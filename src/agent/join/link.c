@@ -1,10 +1,11 @@
 #include "agent/join/link.h"
+#include "agent/config/release_pin.h"
 #include "agent/join/advice.h"
 #include "agent/join/credentials.h"
 #include "agent/join/inquiry.h"
-#include "agent/join/release_pin.h"
 #include "agent/join/uplink.h"
 #include "agent/session/session.h"
+#include "agent/update/self_update.h"
 #include "base/alloc.h"
 #include "base/state.h"
 #include "base/str.h"
@@ -177,8 +178,11 @@ static int rotate_token(void *owner, const char *token, struct error *err)
 {
     struct uplink *u = owner;
     struct link *l = CONTAINER_OF(u, struct link, uplink);
+    int r = credentials_rotate(&l->credentials, token, err);
 
-    return credentials_rotate(&l->credentials, token, err);
+    if (r == 0)
+        self_update_set_token(l->o.self_update, token);
+    return r;
 }
 
 static void on_save_again(struct loop_timer *t)
@@ -214,14 +218,6 @@ static bool has_stats_channel(const struct link *l, const struct msg_auth_succes
            !str_eq(l->o.config->proto_version, "1.0");
 }
 
-static void pin_release_key(const struct link *l, const char *key)
-{
-    struct error err = ERROR_INIT;
-
-    if (key && release_pin_keep(l->o.config->release_pin_path, key, &err) < 0)
-        log_warn(LOG_FIELDS("key", key), "the key for self-updates was not pinned: %s", err.msg);
-}
-
 static void start_session(struct link *l, const struct msg_auth_success *success)
 {
     struct stats_channel_options channel = {
@@ -232,7 +228,8 @@ static void start_session(struct link *l, const struct msg_auth_success *success
     };
 
     keep_credentials(l, success->permanent_token);
-    pin_release_key(l, success->release_key);
+    release_pin_note(l->o.config->release_pin_path, success->release_key);
+    self_update_on_accepted(l->o.self_update, l->credentials.permanent);
     log_info(LOG_FIELDS("agent_id", success->agent_id, "host_id", success->host_id),
              "connected and accepted");
     l->session_since_ms = time_monotonic_ms();
@@ -247,6 +244,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .killer = l->o.killer,
         .network_undo = l->o.network_undo,
         .updates = l->o.updates,
+        .self_update = l->o.self_update,
         .policy = &l->o.config->policy,
         .own_container = l->inquiry.identity.own_container,
         .has_warned_of_checks = &l->has_warned_of_checks,
@@ -262,6 +260,7 @@ static void start_session(struct link *l, const struct msg_auth_success *success
         .samples_has = {success->samples_epoch, success->samples_seq},
         .wants_inventory = msg_auth_success_can(success, "inventory"),
         .wants_updates = msg_auth_success_can(success, UPDATES_CAPABILITY),
+        .wants_self_update = msg_auth_success_can(success, SELF_UPDATE_CAPABILITY),
         .wants_engine_state = msg_auth_success_can(success, "engine_state"),
         .wants_codes = msg_auth_success_can(success, ERROR_CODES_CAPABILITY),
         .wants_event_replay = msg_auth_success_can(success, "event_replay"),
@@ -363,8 +362,10 @@ static void on_auth_reply(struct link *l, const char *data, size_t size)
         log_warn(LOG_FIELDS("url", l->o.config->ws_url), "registration failed: %s", reply.reason);
         break;
     }
-    if (reply.verdict != AUTH_ACCEPTED)
+    if (reply.verdict != AUTH_ACCEPTED) {
+        self_update_note_trouble(l->o.self_update, reply.reason);
         close_connection(l, WS_CLOSE_NORMAL, "");
+    }
     auth_reply_done(&reply);
 }
 
@@ -403,6 +404,8 @@ static void report_close(struct link *l, const struct ws_close *why)
 {
     const char *const *fields = LOG_FIELDS("url", l->o.config->ws_url, "reason", why->reason);
 
+    if (l->state == LINK_DIALING || l->state == LINK_REGISTERING)
+        self_update_note_trouble(l->o.self_update, why->reason);
     if (l->state == LINK_DIALING) {
         log_warn(LOG_FIELDS("url", l->o.config->ws_url), "cannot connect: %s; %s", why->reason,
                  advice_server(why->reason));

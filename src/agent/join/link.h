@@ -53,6 +53,7 @@ struct link_options { /* all members are borrowed and outlive the link */
     struct exec_killer *killer;
     struct network_undo *network_undo;
     struct updates *updates;
+    struct self_update *self_update;
     struct collector *collector;
     struct spool *spool;
 };

@@ -8,6 +8,7 @@
 #include "agent/logs/session_logs.h"
 #include "agent/session/report.h"
 #include "agent/shell/shells.h"
+#include "agent/update/self_feed.h"
 #include "agent/update/update_feed.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct session {
     struct inventory *inventory;
     struct report *report; /* NULL: no statistics */
     struct update_feed *update_feed;
+    struct self_feed *self_feed; /* NULL: the server does not know it */
     struct completion_wait commands_drained, killer_drained;
     struct completion stopped;
 };
@@ -92,6 +94,7 @@ struct session *session_new(const struct session_options *o)
                                                                 .guard = session->guard,
                                                                 .network_undo = o->network_undo,
                                                                 .updates = o->updates,
+                                                                .self_update = o->self_update,
                                                                 .inventory = &session->inventory,
                                                                 .sender = session->sender});
     session->shells = shells_new(&(struct shells_options){.engine = o->engine,
@@ -129,6 +132,8 @@ struct session *session_new(const struct session_options *o)
         session->update_feed = update_feed_new(&(struct update_feed_options){
             .updates = o->updates, .sender = &session->sender, .sends_records = o->wants_updates});
     }
+    if (o->self_update && o->wants_self_update)
+        session->self_feed = self_feed_new(o->self_update, &session->sender);
     session->events = (struct events_listener){
         .on_event = on_event, .on_gap = on_gap, .on_trouble = on_trouble};
     events_add_listener(o->events, &session->events);
@@ -145,6 +150,7 @@ static void stop_pushing(struct session *session)
     inventory_free(TAKE_PTR(session->inventory));
     report_free(TAKE_PTR(session->report));
     update_feed_free(TAKE_PTR(session->update_feed));
+    self_feed_free(TAKE_PTR(session->self_feed));
 }
 
 void session_free(struct session *session)

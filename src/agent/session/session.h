@@ -42,6 +42,7 @@ struct session_options {
     struct exec_killer *killer;        /* outlives the session */
     struct network_undo *network_undo; /* outlives the session */
     struct updates *updates;           /* outlives the session; NULL: none */
+    struct self_update *self_update;   /* the same */
     struct collector *collector;       /* outlives the session; NULL: no statistics */
     struct spool *spool;               /* outlives the session */
     const struct policy *policy;       /* outlives the session */
@@ -64,6 +65,7 @@ struct session_options {
     const struct stats_channel_options *channel;
     bool wants_inventory;    /* the server accepts inventory_snapshot and inventory_delta */
     bool wants_updates;      /* the server accepts update_journal */
+    bool wants_self_update;  /* the server accepts self_update_progress */
     bool wants_engine_state; /* the server accepts engine_state */
     bool wants_codes;        /* the server understands error codes */
     bool wants_event_replay; /* the server drops duplicates: resend from events_since_ns on */

@@ -13,9 +13,9 @@ static const struct verb *const containers[] = {
 };
 
 static const struct verb *const hosts[] = {
-    &verb_hosts,        &verb_host_rename,  &verb_host_tag, &verb_host_rm,
-    &verb_events,       &verb_audit,        &verb_token,    &verb_agent_ls,
-    &verb_agent_rotate, &verb_agent_revoke, NULL,
+    &verb_hosts,        &verb_host_rename,  &verb_host_tag,     &verb_host_rm,
+    &verb_events,       &verb_audit,        &verb_token,        &verb_agent_ls,
+    &verb_agent_rotate, &verb_agent_revoke, &verb_agent_update, NULL,
 };
 
 static const struct verb *const resources[] = {

@@ -82,6 +82,7 @@ extern const struct verb verb_token;
 extern const struct verb verb_agent_ls;
 extern const struct verb verb_agent_rotate;
 extern const struct verb verb_agent_revoke;
+extern const struct verb verb_agent_update;
 extern const struct verb verb_user_ls;
 extern const struct verb verb_user_create;
 extern const struct verb verb_user_set;

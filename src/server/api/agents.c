@@ -12,6 +12,7 @@
 #include "server/api/downloads.h"
 #include "server/api/handlers.h"
 #include "server/api/job_call.h"
+#include "server/download/agent_release.h"
 #include "server/fleet/scope_view.h"
 #include "server/session/agent_token.h"
 #include "server/session/migration.h"
@@ -165,19 +166,26 @@ void agents_status(struct api_call *call)
         api_reply(call, 200, json_pack("{s:b, s:o}", "success", 1, "agent", agent_json(h)));
 }
 
-/* The version of the program that the server has for the agent's machine; NULL: it has none. */
-static const char *find_latest(const struct api_call *call, const struct agent *a)
+/* The version of the program that the server has for the agent's machine, to be freed, or NULL. */
+static char *find_latest(const struct api_call *call, const struct agent *a)
 {
-    _cleanup_free_ char *name = xasprintf("%s-%s", a->os ? a->os : "", a->arch ? a->arch : "");
-    bool is_offered = agent_files_find(call->api->o.agent_files, AGENT_FILE_PROGRAM, name);
+    const struct api_options *o = &call->api->o;
+    _cleanup_free_ char *platform = xasprintf("%s-%s", a->os ? a->os : "", a->arch ? a->arch : "");
+    struct agent_release found = {0};
+    char *version;
 
-    return is_offered ? DOCKMON_VERSION : NULL;
+    if (agent_release_find(o->agent_files, o->release_key, platform, &found, NULL) < 0)
+        return NULL;
+    version = xstrdup(found.release.version);
+    agent_release_done(&found);
+    return version;
 }
 
 void hosts_agent_get(struct api_call *call)
 {
     const struct fleet_host *h = api_host(call, 0);
     int64_t offset_ms;
+    _cleanup_free_ char *latest = NULL;
     json_t *details;
 
     if (!h)
@@ -186,7 +194,8 @@ void hosts_agent_get(struct api_call *call)
         api_fail_as(call, 400, CODE_NO_AGENT, "Host %s has no agent", h->row.name);
         return;
     }
-    details = agent_json_details(h, find_latest(call, &h->agent));
+    latest = find_latest(call, &h->agent);
+    details = agent_json_details(h, latest);
     json_object_set_new(details, "clock_offset_ms",
                         sessions_clock_offset(call->api->o.sessions, h->agent.id, &offset_ms)
                             ? json_integer(offset_ms)

@@ -66,7 +66,8 @@ struct api_options {
     struct front front;           /* its texts are borrowed */
     const struct web_files *web;  /* NULL: no web UI is served */
     const struct agent_files *agent_files;
-    unsigned rate_percent; /* of the limits in rate_limit.h; 0: none */
+    const struct release_key *release_key; /* signs them */
+    unsigned rate_percent;                 /* of the limits in rate_limit.h; 0: none */
 };
 
 /* Copies the options; everything they point to is borrowed and outlives the api. */

@@ -9,6 +9,7 @@
 #include "server/download/agent_files.h"
 #include "server/download/install_script.h"
 #include "server/download/join_line.h"
+#include "server/session/agent_token.h"
 #include "server/store/tokens.h"
 
 #include <errno.h>
@@ -414,18 +415,10 @@ static const struct agent_file *find_file(const struct api_call *call)
     return agent_files_find(call->api->o.agent_files, prefix, api_param(call, 0));
 }
 
-static void on_file_checked(struct api_job *job)
+static void send_file(struct api_call *call)
 {
-    struct api_call *call = job->call;
-    const struct agent_file *file;
+    const struct agent_file *file = find_file(call);
 
-    if (!call->api->http) {
-        refuse(call, CODE_UNAVAILABLE, "The server is stopping");
-        return;
-    }
-    if (!is_admitted(job))
-        return;
-    file = find_file(call);
     if (!is_safe(call)) {
         refuse(call, CODE_PERMISSION_DENIED, NOT_SAFE);
     } else if (!file) {
@@ -439,8 +432,33 @@ static void on_file_checked(struct api_job *job)
     }
 }
 
+static void on_file_checked(struct api_job *job)
+{
+    if (!job->call->api->http) {
+        refuse(job->call, CODE_UNAVAILABLE, "The server is stopping");
+    } else if (is_admitted(job)) {
+        send_file(job->call);
+    }
+}
+
+/* Agents that update themselves have no registration token any more. */
+static bool is_agent(const struct api_call *call)
+{
+    const char *token = call->credentials->bearer;
+    _cleanup_free_ char *hash = NULL;
+
+    if (!token || strlen(token) > MAX_TOKEN)
+        return false;
+    hash = agent_token_hash(token, AGENT_TOKEN_PROVEN);
+    return sessions_find_token(call->api->o.sessions, hash) != NULL;
+}
+
 void agent_program_get(struct api_call *call)
 {
+    if (is_agent(call)) {
+        send_file(call);
+        return;
+    }
     start_check(call, on_file_checked);
 }
 

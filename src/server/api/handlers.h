@@ -79,6 +79,7 @@ void agents_refusals(struct api_call *call);
 void agents_status(struct api_call *call);
 void agents_migrate(struct api_call *call);
 void hosts_agent_get(struct api_call *call);
+void hosts_agent_update(struct api_call *call); /* agent_update.c */
 
 /* agent_tokens.c */
 void agents_rotate(struct api_call *call);

@@ -59,6 +59,7 @@ const struct route routes[] = {
     {"DELETE", "/api/hosts/{host}",                        ROLE_ADMIN,    hosts_delete_one,     "host_delete",       SMALL, 0,        OBJECT_WHOLE_HOST,  OPERATION_NONE          },
     {"PATCH",  "/api/hosts/{host}/tags",                   ROLE_OPERATOR, hosts_tags_patch,     "host_tags",         SMALL, 0,        OBJECT_GLOBAL,      OPERATION_NONE          },
     {"GET",    "/api/hosts/{host}/agent",                  ROLE_VIEWER,   hosts_agent_get,      NULL,                0,     0,        OBJECT_HOST,        OPERATION_NONE          },
+    {"POST",   "/api/hosts/{host}/agent/update", ROLE_ADMIN, hosts_agent_update, "agent_update", SMALL, 0, OBJECT_WHOLE_HOST, OPERATION_SELF_UPDATE},
     {"GET",    "/api/hosts/{host}/metrics",                ROLE_VIEWER,   hosts_metrics,        NULL,                0,     0,        OBJECT_WHOLE_HOST,  OPERATION_NONE          },
     {"GET",    "/api/hosts/{host}/stats/history",          ROLE_VIEWER,   host_stats_history,   NULL,                0,     0,        OBJECT_WHOLE_HOST,  OPERATION_NONE          },
     {"GET",    "/api/hosts/{host}/stats/live",             ROLE_VIEWER,   host_stats_live,      NULL,                0,     0,        OBJECT_WHOLE_HOST,  OPERATION_NONE          },

@@ -31,7 +31,7 @@ static int find_subject(const struct api_call *call,
                         struct batch_subject *ret,
                         struct error *err)
 {
-    const char *host = NULL, *container = NULL;
+    const char *host = "", *container = "";
     struct fleet_host *h = NULL;
     struct fleet_container *c = NULL;
     int r = api_body_string(element, "host_id", MAX_REF, &host, err);

@@ -61,6 +61,7 @@ static void fleet_host_free(struct fleet_host *h)
     free(h->shown.text);
     free(h->named.text);
     json_decref(h->stats_source);
+    json_decref(h->agent_update);
     json_decref(h->migration_candidates);
     host_settings_free(h->settings);
     host_done(&h->row);

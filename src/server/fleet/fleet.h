@@ -163,6 +163,7 @@ struct fleet_host {
     } sums;                         /* see session/host_sum.h */
     double net_counted;             /* bytes, of an agent that sends only a rate */
     json_t *stats_source;           /* see fleet_take_stats_source(); NULL: unknown */
+    json_t *agent_update;           /* newest record of a self-update of its agent, or NULL */
     struct host_settings *settings; /* see host_settings.h; NULL: none */
     json_t *migration_candidates;   /* [{"host_id", "host_name"}], or NULL */
 };

@@ -88,9 +88,10 @@ static int send_success(struct session *se, const struct registration *r)
         .agent_id = r->agent.id,
         .host_id = r->host.id,
         .permanent_token = r->permanent_token,
-        .capabilities = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b}", "inventory", 1, "event_replay",
-                                  1, "samples", 1, "engine_state", 1, ERROR_CODES_CAPABILITY, 1,
-                                  UPDATES_CAPABILITY, 1),
+        .capabilities = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "inventory", 1,
+                                  "event_replay", 1, "samples", 1, "engine_state", 1,
+                                  ERROR_CODES_CAPABILITY, 1, UPDATES_CAPABILITY, 1,
+                                  SELF_UPDATE_CAPABILITY, 1),
         .release_key = (char *)(uintptr_t)se->owner->o.release_key,
         .events_since = r->events_since,
     };

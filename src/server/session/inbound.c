@@ -186,6 +186,7 @@ static const struct event_type {
     {"update_progress",       on_update_progress            },
     {"update_journal",        on_update_journal             },
     {"selfupdate_progress",   session_on_selfupdate_progress},
+    {"self_update_progress",  session_on_self_update        },
     {"update_layer_progress", on_update_layers              },
     {"update_complete",       on_update_complete            },
     {"health_check_result",   on_other_event                },

@@ -11,6 +11,7 @@
 #include "proto/json_text.h"
 #include "proto/notice.h"
 #include "proto/operation.h"
+#include "proto/self_update.h"
 
 #define MAX_TITLE     200 /* bytes of an agent's text in a title */
 #define ROWS_BURST    30  /* rows of an agent's reports in the event log */
@@ -44,6 +45,7 @@ bool session_may_report_update(struct session *se)
 struct row {
     const char *type, *severity, *container_id; /* container_id may be NULL */
     const char *what, *words;                   /* the title is "what: words" */
+    const char *dedup_key;                      /* NULL: it is never repeated */
     json_t *details;
 };
 
@@ -100,6 +102,7 @@ static void add_row(struct session *se, const struct fleet_host *h, const struct
         .message = xstrdup(row->words),
         .triggered_by = xstrdup("agent"),
         .details = json_text_write(row->details, NULL),
+        .dedup_key = row->dedup_key ? xstrdup(row->dedup_key) : NULL,
     };
     json_decref(row->details);
     set_container(&e, h, row->container_id);
@@ -217,6 +220,58 @@ void session_on_update_progress(struct session *se, const json_t *payload, size_
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size _unused_)
 {
     on_progress(se, payload, SELF_UPDATE);
+}
+
+/* Agents repeat the record at the start of each session. */
+static void store_self_update(struct session *se,
+                              const struct fleet_host *h,
+                              const struct self_update_record *r)
+{
+    bool is_success = str_eq(r->state, SELF_UPDATE_DONE);
+    _cleanup_free_ char *key = xasprintf("self-update/%s/%s", h->row.id, r->update_id);
+    _cleanup_free_ char *words = xasprintf("%s -> %s%s%s", r->from_version, r->version,
+                                           r->error ? ": " : "", r->error ? r->error : "");
+
+    add_row(se, h,
+            &(struct row){
+                .type = is_success ? "agent_updated" : "agent_update_failed",
+                .severity = is_success ? "info" : "error",
+                .what = is_success ? "Agent updated" : "Agent update failed",
+                .words = words,
+                .dedup_key = key,
+                .details = json_pack("{s:s, s:o, s:s?}", "update_id", r->update_id, "stage",
+                                     json_text_str(r->stage), "agent_id", h->agent.id),
+            });
+}
+
+void session_on_self_update(struct session *se, const json_t *payload, size_t size _unused_)
+{
+    struct self_update_record r = {0};
+    struct fleet_host *h = session_host(se);
+    struct error err = ERROR_INIT;
+    bool was_known;
+    json_t *data;
+
+    if (!h || !session_may_report_update(se))
+        return;
+    if (self_update_record_decode(payload, &r, &err) < 0) {
+        session_complain(se, err.msg, NULL);
+        return;
+    }
+    was_known = str_eq(json_text_get(h->agent_update, "update_id"), r.update_id) &&
+                str_eq(json_text_get(h->agent_update, "state"), r.state);
+    json_decref(h->agent_update);
+    h->agent_update = self_update_record_encode(&r);
+    h->version++;
+    data = json_copy(h->agent_update);
+    json_text_set(data, "host_id", json_text_str(h->row.id));
+    json_text_set(data, "agent_id", json_text_str(h->agent.id));
+    json_text_set(data, "message", json_text_str(r.error ? r.error : r.stage));
+    notify_progress(se, SELF_UPDATE, data);
+    json_decref(data);
+    if (!was_known && !str_eq(r.state, SELF_UPDATE_RUNNING))
+        store_self_update(se, h, &r);
+    self_update_record_done(&r);
 }
 
 /* --- errors ----------------------------------------------------------------------------------- */

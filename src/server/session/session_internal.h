@@ -209,6 +209,8 @@ bool session_may_report_event(struct session *se);  /* false: too many events; t
 bool session_may_report_update(struct session *se); /* false: too many; that is logged */
 void session_on_update_progress(struct session *se, const json_t *payload, size_t size);
 void session_on_selfupdate_progress(struct session *se, const json_t *payload, size_t size);
+/* The same by an agent of ours, with a record of the update. */
+void session_on_self_update(struct session *se, const json_t *payload, size_t size);
 void session_on_error(struct session *se, const json_t *message, size_t size);
 /* Shows on the host why its engine does not answer; NULL: it does. Events record a change. */
 void session_show_engine(struct session *se, const char *error);

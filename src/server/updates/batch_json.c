@@ -80,16 +80,21 @@ json_t *batch_item_json(const struct batches *bs, const struct batch_item *item)
 {
     const struct fleet_host *h;
     const struct fleet_container *c = batch_item_find(bs, item, &h);
+    json_t *o = json_object();
 
-    return json_pack(
-        "{s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "number",
-        (json_int_t)(item - item->batch->items + 1), "ring", (json_int_t)item->ring, "host_id",
-        json_text_str(item->host_id), "host_name", json_value_string(h ? h->row.name : NULL),
-        "container_name", json_text_str(item->container_name), "container_id",
-        c ? json_text_string(c->id, CONTAINER_SHORT_ID_LEN) : json_null(), "state",
-        batch_item_state_name(item->state), "update_id", json_value_string(item->update_id),
-        "reason", json_value_string(item->reason), "started_at",
-        json_value_time(item->started_at_ms), "ended_at", json_value_time(item->ended_at_ms));
+    json_text_set(o, "number", json_integer((item - item->batch->items) + 1));
+    json_text_set(o, "ring", json_integer((json_int_t)item->ring));
+    json_text_set(o, "host_id", json_text_str(item->host_id));
+    json_text_set(o, "host_name", json_value_string(h ? h->row.name : NULL));
+    json_text_set(o, "container_name", json_text_str(item->container_name));
+    json_text_set(o, "container_id",
+                  c ? json_text_string(c->id, CONTAINER_SHORT_ID_LEN) : json_null());
+    json_text_set(o, "state", json_text_str(batch_item_state_name(item->state)));
+    json_text_set(o, "update_id", json_value_string(item->update_id));
+    json_text_set(o, "reason", json_value_string(item->reason));
+    json_text_set(o, "started_at", json_value_time(item->started_at_ms));
+    json_text_set(o, "ended_at", json_value_time(item->ended_at_ms));
+    return o;
 }
 
 json_t *batch_items_json(const struct batches *bs,

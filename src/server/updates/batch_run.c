@@ -104,10 +104,11 @@ void batch_item_set_state(struct batch_item *item, enum batch_item_state state, 
     b->count[state]++;
     item->state = state;
     set_reason(&item->reason, reason);
-    if (state == BATCH_ITEM_RUNNING)
+    if (state == BATCH_ITEM_RUNNING) {
         item->started_at_ms = time_utc_ms();
-    else if (state != BATCH_ITEM_QUEUED)
+    } else if (state != BATCH_ITEM_QUEUED) {
         item->ended_at_ms = time_utc_ms();
+    }
     if (state != BATCH_ITEM_RUNNING) /* batch_store_start() stores these */
         batch_item_store(item);
     if (state == BATCH_ITEM_SUCCESS || state == BATCH_ITEM_FAILED)
@@ -518,8 +519,9 @@ void batch_advance(struct update_batch *b)
         start_items(b);
     end_if_over(b);
     b->is_advancing = false;
-    if (!batch_is_over(b))
-        start_timer(b);
-    else
+    if (batch_is_over(b)) {
         loop_timer_stop(&b->timer);
+    } else {
+        start_timer(b);
+    }
 }

@@ -277,6 +277,6 @@ void batches_close(struct batches *bs)
         return;
     batches_stop(bs);
     while (!list_empty(&bs->all))
-        update_batch_free(batch_of(bs->all.next));
+        update_batch_free(batch_of(list_take_first(&bs->all)));
     free(bs);
 }

@@ -35,16 +35,16 @@ static int parse_size(const char *word, struct rings *r)
 
 static int parse_word(const char *word, struct rings *r)
 {
+    bool is_after_rest = r->n > 0 && r->parts[r->n - 1].size == SIZE_MAX;
+
     if (str_is_empty(word) || r->n == RINGS_MAX_PARTS)
         return -EDOM;
     if (r->kind == RINGS_TAG) {
         if (strlen(word) >= sizeof(r->parts[0].tag))
             return -EDOM;
         str_copy(r->parts[r->n].tag, sizeof(r->parts[0].tag), word);
-    } else if (r->n > 0 && r->parts[r->n - 1].size == SIZE_MAX) {
+    } else if (is_after_rest || parse_size(word, r) < 0) {
         return -EDOM; /* nothing is left after the rest */
-    } else if (parse_size(word, r) < 0) {
-        return -EDOM;
     }
     r->n++;
     return 0;

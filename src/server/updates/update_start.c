@@ -102,10 +102,11 @@ int updates_ask(struct updates *u, const struct updates_start *s, struct error *
                               "Permission denied: %s belongs to DockMon, it cannot update itself",
                               c->name);
     }
-    if (s->update_id)
+    if (s->update_id) {
         str_copy(update_id, sizeof(update_id), s->update_id);
-    else
+    } else {
         random_uuid(update_id);
+    }
     r = reserve(u, s, update_id, err);
     if (r < 0)
         return r;

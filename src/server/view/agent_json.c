@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "proto/json_text.h"
 #include "proto/operation.h"
+#include "proto/release.h"
 #include "server/session/agent_token.h"
 #include "server/view/json_values.h"
 
@@ -79,15 +80,40 @@ static json_t *make_container_mode_json(const struct agent *a)
     return mode;
 }
 
+/* Agents of other projects have versions of their own. */
+static bool is_newer(const char *latest, const char *version)
+{
+    return latest && version && release_is_version(latest) && release_is_version(version) &&
+           release_compare(latest, version) > 0;
+}
+
+/* The newest self-update; null: none is known since the start of the server. */
+static json_t *make_update_json(const struct fleet_host *h)
+{
+    json_t *o = h->agent_update ? json_copy(h->agent_update) : NULL;
+
+    if (!o)
+        return json_null();
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "started_at" : "ended_at";
+
+        json_text_set(o, name, json_value_time(json_integer_value(json_object_get(o, name))));
+    }
+    if (!json_object_get(o, "error"))
+        json_text_set(o, "error", NULL);
+    return o;
+}
+
 json_t *agent_json_details(const struct fleet_host *h, const char *latest)
 {
     const struct agent *a = &h->agent;
 
-    return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "id", a->id,
-                     "version", json_text_str(a->version), "arch", json_value_string(a->arch), "os",
-                     json_value_string(a->os), "status", h->is_online ? "online" : "offline",
-                     "capabilities", json_value_column(a->capabilities, json_object()), "policy",
-                     make_policy_json(a), "stats", make_stats_json(h), "update_available", 0,
-                     "latest_version", json_value_string(latest), "is_container_mode",
-                     make_container_mode_json(a), "last_seen_at", json_value_time(h->seen_at_ms));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "id", a->id, "version",
+        json_text_str(a->version), "arch", json_value_string(a->arch), "os",
+        json_value_string(a->os), "status", h->is_online ? "online" : "offline", "capabilities",
+        json_value_column(a->capabilities, json_object()), "policy", make_policy_json(a), "stats",
+        make_stats_json(h), "update_available", is_newer(latest, a->version), "update",
+        make_update_json(h), "latest_version", json_value_string(latest), "is_container_mode",
+        make_container_mode_json(a), "last_seen_at", json_value_time(h->seen_at_ms));
 }

@@ -172,7 +172,7 @@ export class Client {
 export class Agent {
   // `env` overrides; a registration token is created unless a token is given. `wrap` is a command that runs it.
   static async start(server, engine, { dir, env = {}, token, wrap = [] } = {}) {
-    const a = new Agent();
+    const a = new this();
     a.server = server;
     a.engine = engine;
     a.dir = dir ?? (await temporaryDirectory());

@@ -1,5 +1,5 @@
 #include "agent/common/temporary_dir.h"
-#include "agent/join/release_pin.h"
+#include "agent/config/release_pin.h"
 #include "base/alloc.h"
 #include "base/file.h"
 

@@ -1,4 +1,4 @@
-#include "agent/join/release_pin.h"
+#include "agent/config/release_pin.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -60,4 +60,12 @@ int release_pin_keep(const char *path, const char *key, struct error *err)
                          path);
     }
     return r;
+}
+
+void release_pin_note(const char *path, const char *key)
+{
+    struct error err = ERROR_INIT;
+
+    if (key && release_pin_keep(path, key, &err) < 0)
+        log_warn(LOG_FIELDS("key", key), "the key for self-updates was not pinned: %s", err.msg);
 }

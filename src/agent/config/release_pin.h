@@ -21,3 +21,5 @@ int release_pin_load(const char *path, char **ret, struct error *err) _nodiscard
  * -EKEYREJECTED: it differs from the pinned one, which stays.
  */
 int release_pin_keep(const char *path, const char *key, struct error *err) _nodiscard_;
+/* The same; NULL: the server shows none. A failure is logged. */
+void release_pin_note(const char *path, const char *key);
