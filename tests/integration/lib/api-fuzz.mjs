@@ -35,6 +35,7 @@ const RULES = [
   /`role` (or|and) (the group|`group_ids?`)/,
   /`group_ids` name/,
   /is not a rule: use host=NAME/,
+  /`ca_pem` must be certificates in the form PEM/,
   /neither an address nor a network/,
   /must be (the name or number of a signal|a multiple of 10 s)/,
   /`metrics`: there is no metric|^too many metrics/,

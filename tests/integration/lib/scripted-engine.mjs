@@ -86,8 +86,8 @@ export class ScriptedEngine {
     else if (path === '/events') this.openEvents(query, res);
     else if (/^\/images\//.test(path)) json(200, { Id: `sha256:${'a'.repeat(64)}`, RepoDigests: [`nginx@sha256:${'b'.repeat(64)}`] });
     else if (id && !found) json(404, { message: `No such container: ${id}` });
-    else if (method === 'GET' && path.endsWith('/json')) json(200, this.inspect(found));
-    else if (method === 'GET' && path.endsWith('/stats') && found.stats) this.answerStats(found, json);
+    else if (found && method === 'GET' && path.endsWith('/json')) json(200, this.inspect(found));
+    else if (method === 'GET' && path.endsWith('/stats') && found?.stats) this.answerStats(found, json);
     else if (method === 'POST' || method === 'DELETE') res.writeHead(204).end();
     else json(404, { message: 'page not found' });
   }
