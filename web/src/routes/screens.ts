@@ -2,11 +2,13 @@
 // screen reads the rest of the path from router.parts.
 // To add one: a file in this folder, a row here, its strings in src/text/en.ts, an icon of its name in src/icons.svg.
 import type { Component } from 'svelte';
+import type { Role } from '../state/session.svelte';
 import { t } from '../text';
 
 interface Row {
   name: string;
   isDetail?: boolean; // of one object, whose id follows the name
+  role?: Role; // the least role that may see it
   label: string; // '' for a screen that is not in the navigation
   load: () => Promise<{ default: Component<Record<string, never>> }>;
 }
@@ -23,6 +25,7 @@ export const screens: Row[] = [
   { name: 'images', label: t.resources.titles.images, load: () => import('./Resources.svelte') },
   { name: 'networks', label: t.resources.titles.networks, load: () => import('./Resources.svelte') },
   { name: 'volumes', label: t.resources.titles.volumes, load: () => import('./Resources.svelte') },
+  { name: 'audit', role: 'admin', label: t.audit.title, load: () => import('./Audit.svelte') },
   { name: 'logs', label: '', load: () => import('./Logs.svelte') },
   { name: 'account', label: t.nav.account, load: () => import('./Account.svelte') },
 ];

@@ -1,4 +1,5 @@
 // All strings of the UI. Parts and routes contain none of their own. Groups of screens have files in en/.
+import { audit } from './en/audit';
 import { host, hosts, join } from './en/hosts';
 import { resources } from './en/resources';
 import { updates } from './en/updates';
@@ -76,6 +77,7 @@ export const en = {
       ['g i', 'Go to images'],
       ['g n', 'Go to networks'],
       ['g v', 'Go to volumes'],
+      ['g l', 'Go to the audit log'],
       ['g a', 'Go to the account'],
       ['j', 'Next row'],
       ['k', 'Previous row'],
@@ -285,6 +287,7 @@ export const en = {
     screenReader: 'Screen reader mode',
   },
 
+  audit,
   hosts,
   host,
   join,
