@@ -271,6 +271,52 @@ test('--dry-run shows what would change, and fails if the update would be refuse
   assert.equal(agent.commands.filter((m) => m.command === 'update_container').length, 0);
 });
 
+test('rings are updated one after the other, and a failure stops the rest', async () => {
+  const [a, b] = [await joinByHand('ring-a'), await joinByHand('ring-b')];
+  const end = async (agent, n, state, more = {}) => {
+    const order = await eventually(() => agent.commands.filter((m) => m.command === 'update_container')[n], { what: 'update_container' });
+    agent.journal(agent.record(order, { container_name: agent.containers[0].Names[0].slice(1), state, new_container_id: 'f'.repeat(64), ended_at: Date.now(), ...more }));
+  };
+  const rings = ['--rings', '1,rest', '--image', 'nginx:1.28', 'ring-a', 'ring-b'];
+  const p = new Process(bin('dockmon'), ['update', '--wait', ...rings], { env: env() });
+  await end(a, 0, 'kept');
+  await end(b, 0, 'kept');
+  assert.deepEqual(await p.exited, { code: 0, signal: null });
+  assert.deepEqual(p.lines.filter((l) => !l.endsWith(': running')), ['ring 1 of 2', 'ring-a-host/ring-a: success', 'ring 2 of 2', 'ring-b-host/ring-b: success']);
+
+  const started = await cli('update', ...rings);
+  assert.equal(started.code, 0, started.stderr);
+  const id = started.stdout.trim();
+  await end(a, 1, 'rolled_back', { error: { code: 'not_healthy', text: 'it ended' } });
+  const followed = await cli('batch', 'follow', id);
+  assert.equal(followed.code, 1, followed.stdout);
+  assert.match(followed.stderr, /ring-a: it ended/);
+  assert.match(followed.stdout, /ring-b-host\/ring-b: cancelled/);
+  const list = JSON.parse((await cli('batch', 'ls', '--json')).stdout);
+  assert.deepEqual(list.slice(0, 2).map((x) => [x.state, x.success]), [['failed', 0], ['completed', 2]]);
+  assert.equal((await cli('batch', 'ls', '-q')).stdout.split('\n')[0], id);
+  const over = await cli('batch', 'cancel', id);
+  assert.deepEqual([over.code, over.stdout], [1, '']);
+
+  const unknown = await cli('update', '--rings', 'all', 'ring-a', 'no-such');
+  assert.deepEqual([unknown.code, unknown.stdout], [1, '']);
+  assert.match(unknown.stderr, /No such container: no-such/);
+  for (const args of [['--parallel', '2'], ['--rings', 'all', '--parallel', '0'], ['--rings', 'all', '--dry-run'], ['--rings', 'all', '--pids-limit', '5']]) {
+    assert.equal((await cli('update', ...args, 'ring-a')).code, 125, `${args}`);
+  }
+});
+
+test('^C leaves a batch, which can be cancelled', async () => {
+  const agent = await joinByHand('batched');
+  const p = new Process(bin('dockmon'), ['update', '--rings', 'all', '--wait', 'batched'], { env: env() });
+  await asked(agent);
+  await p.line(/batched: running$/);
+  assert.deepEqual(await p.stop('SIGINT'), { code: 130, signal: null });
+  const [, id] = /dockmon batch cancel ([0-9a-f-]{36})/.exec(p.lines.join('\n'));
+  assert.equal((await cli('batch', 'cancel', id)).code, 0);
+  assert.equal(JSON.parse((await cli('batch', 'ls', '--json')).stdout)[0].state, 'cancelling');
+});
+
 test('limits and the restart policy change in place, as with docker update', async () => {
   const c = await make('limits', ['--memory', '64m', '--memory-swap', '128m']);
   const r = await cli('update', '--memory', '96m', '--memory-swap', '192m', '--cpus', '0.5', '--pids-limit', '50', '--restart', 'on-failure:3', c.name);

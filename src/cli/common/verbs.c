@@ -5,11 +5,12 @@
 #include <string.h>
 
 static const struct verb *const containers[] = {
-    &verb_ps,      &verb_logs,    &verb_exec,     &verb_start,   &verb_stop,
-    &verb_restart, &verb_kill,    &verb_pause,    &verb_unpause, &verb_rename,
-    &verb_rm,      &verb_inspect, &verb_stats,    &verb_history, &verb_container_prune,
-    &verb_top,     &verb_diff,    &verb_port,     &verb_wait,    &verb_cp,
-    &verb_update,  &verb_updates, &verb_rollback, NULL,
+    &verb_ps,           &verb_logs,    &verb_exec,     &verb_start,    &verb_stop,
+    &verb_restart,      &verb_kill,    &verb_pause,    &verb_unpause,  &verb_rename,
+    &verb_rm,           &verb_inspect, &verb_stats,    &verb_history,  &verb_container_prune,
+    &verb_top,          &verb_diff,    &verb_port,     &verb_wait,     &verb_cp,
+    &verb_update,       &verb_updates, &verb_rollback, &verb_batch_ls, &verb_batch_follow,
+    &verb_batch_cancel, NULL,
 };
 
 static const struct verb *const hosts[] = {

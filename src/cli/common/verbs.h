@@ -58,6 +58,7 @@ extern const struct verb verb_wait;
 extern const struct verb verb_cp;
 extern const struct verb verb_container_prune;
 extern const struct verb verb_update, verb_updates, verb_rollback;
+extern const struct verb verb_batch_ls, verb_batch_follow, verb_batch_cancel;
 extern const struct verb verb_inspect;
 extern const struct verb verb_stats;
 extern const struct verb verb_history;

@@ -4,48 +4,17 @@
 #include "cli/common/api_error.h"
 #include "cli/common/member.h"
 #include "cli/common/output.h"
+#include "cli/common/polling.h"
 #include "cli/containers/containers.h"
-#include "net/loop.h"
 
 #include <errno.h>
 
 #define POLL_MS 250
 
-/* The containers that the words name; prints errors. `refs` gets the word of each. */
-static json_t *resolve(struct client *c,
-                       json_t *list,
-                       const struct args_list *words,
-                       const char **refs)
-{
-    json_t *containers = json_array();
-
-    for (size_t i = 0; i < words->n; i++) {
-        const json_t *container = NULL;
-        json_auto_t *target = NULL;
-        struct error err = ERROR_INIT;
-
-        if (containers_find(c, list, words->items[i], &container, &err) < 0) {
-            (void)output_failure(NULL, err.msg);
-            continue;
-        }
-        refs[json_array_size(containers)] = words->items[i];
-        target = container_by_ref(container, words->items[i]);
-        (void)json_array_append_new(containers, json_pack("{s:s, s:s}", "host_id",
-                                                          member_text(target, "host_id"),
-                                                          "container_id", member_full_id(target)));
-    }
-    return containers;
-}
-
-static void on_poll(struct loop_timer *t)
-{
-    loop_stop(t->loop);
-}
-
 /* Polls until the job has ended. *ret is the caller's. */
 static int await_end(struct client *c, const char *id, json_t **ret, struct error *err)
 {
-    struct loop_timer timer = {0};
+    struct polling p = {.client = c};
     int r;
 
     for (;;) {
@@ -59,9 +28,7 @@ static int await_end(struct client *c, const char *id, json_t **ret, struct erro
             *ret = json_incref(job);
             return 0;
         }
-        loop_timer_start(client_loop(c), &timer, POLL_MS, on_poll);
-        loop_run(client_loop(c));
-        loop_timer_stop(&timer);
+        polling_pause(&p, POLL_MS);
     }
 }
 
@@ -98,7 +65,7 @@ int bulk_run(struct client *c, const char *action, json_t *options, const struct
         json_decref(options);
         return output_failure(NULL, err.msg);
     }
-    containers = resolve(c, list, words, refs);
+    containers = containers_find_all(c, list, words, refs);
     n = json_array_size(containers);
     if (n == 0) {
         json_decref(containers);

@@ -227,6 +227,31 @@ int containers_find(
     return refused < 0 ? refused : r;
 }
 
+json_t *containers_find_all(struct client *c,
+                            json_t *list,
+                            const struct args_list *words,
+                            const char **refs)
+{
+    json_t *containers = json_array();
+
+    for (size_t i = 0; i < words->n; i++) {
+        const json_t *container = NULL;
+        json_auto_t *target = NULL;
+        struct error err = ERROR_INIT;
+
+        if (containers_find(c, list, words->items[i], &container, &err) < 0) {
+            (void)output_failure(NULL, err.msg);
+            continue;
+        }
+        refs[json_array_size(containers)] = words->items[i];
+        target = container_by_ref(container, words->items[i]);
+        (void)json_array_append_new(containers, json_pack("{s:s, s:s}", "host_id",
+                                                          member_text(target, "host_id"),
+                                                          "container_id", member_full_id(target)));
+    }
+    return containers;
+}
+
 json_t *container_by_ref(const json_t *container, const char *ref)
 {
     _cleanup_free_ char *host = NULL;

@@ -61,6 +61,15 @@ int containers_find(struct client *c,
                     struct error *err) _nodiscard_;
 
 /*
+ * The containers that the words name, as an array of {host_id, container_id}, and the word of each
+ * in `refs`, which has room for all words. Prints failures. The caller's.
+ */
+json_t *containers_find_all(struct client *c,
+                            json_t *list,
+                            const struct args_list *words,
+                            const char **refs) _nodiscard_;
+
+/*
  * The container for container_path(): by its name if `ref` is its name, so that the engine of the
  * host decides which container has that name now. The caller's.
  */

@@ -5,31 +5,19 @@
 #include "base/alloc.h"
 #include "cli/common/member.h"
 #include "cli/common/output.h"
+#include "cli/common/polling.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
-#include "net/loop.h"
 
 #include <errno.h>
 
 #define POLL_MS 500
 
-static void on_poll(struct loop_timer *t)
-{
-    loop_stop(t->loop);
-}
-
-static void pause_polling(struct client *c)
-{
-    struct loop_timer timer = {0};
-
-    loop_timer_start(client_loop(c), &timer, POLL_MS, on_poll);
-    loop_run(client_loop(c));
-    loop_timer_stop(&timer);
-}
-
 /* Returns when the container has stopped. *ret: its exit code. */
 static int await_stop(struct client *c, const json_t *container, json_int_t *ret, struct error *err)
 {
+    struct polling p = {.client = c};
+
     for (;;) {
         json_auto_t *v = NULL;
         const json_t *state;
@@ -42,7 +30,7 @@ static int await_stop(struct client *c, const json_t *container, json_int_t *ret
             *ret = member_integer(state, "ExitCode");
             return 0;
         }
-        pause_polling(c);
+        polling_pause(&p, POLL_MS);
     }
 }
 

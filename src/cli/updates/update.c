@@ -10,6 +10,7 @@
 #include "cli/common/output.h"
 #include "cli/common/verbs.h"
 #include "cli/containers/containers.h"
+#include "cli/updates/update_batch.h"
 #include "cli/updates/update_follow.h"
 #include "cli/updates/update_limits.h"
 #include "cli/updates/update_preview.h"
@@ -21,6 +22,7 @@
 struct update_options {
     const char *image, *platform, *fingerprint, *time, *health, *keep;
     bool dry_run, wait, cancel, consent, ignore_lock, json;
+    struct update_batch_options batch;
     struct update_limits limits;
 };
 
@@ -46,6 +48,11 @@ static const struct flag flags[] = {
      "update even if the container has locked its update, as during a backup"                                                             },
     {"consent",            0,   FLAG_BOOL,   AT(consent),                   NULL,
      "Podman: the present addresses may become static ones"                                                                               },
+    {"rings",              0,   FLAG_STRING, AT(batch.rings),               "RINGS",
+     "update in rings that stop at the first failure: canary, host, tag:A,B or sizes such as 1,10%,rest"                                  },
+    {"parallel",           0,   FLAG_STRING, AT(batch.parallel),            "N",
+     "with --rings: updates side by side (default 3)"                                                                                     },
+    {"pause",              0,   FLAG_STRING, AT(batch.pause),               "SECONDS",      "with --rings: wait between two rings"        },
     {"json",               0,   FLAG_BOOL,   AT(json),                      NULL,           "with --dry-run: print a JSON array"          },
     {"memory",             'm', FLAG_STRING, AT(limits.memory),             "BYTES",        "limit of memory, such as 512m"               },
     {"memory-reservation", 0,   FLAG_STRING, AT(limits.memory_reservation), "BYTES",
@@ -126,6 +133,7 @@ static int check_limits(const struct update_options *o, struct error *err)
         {o->fingerprint != NULL, "fingerprint"   },
         {o->ignore_lock,         "ignore-lock"   },
         {o->consent,             "consent"       },
+        {o->batch.rings != NULL, "rings"         },
     };
 
     for (size_t i = 0; limit && i < ARRAY_LEN(others); i++) {
@@ -139,22 +147,41 @@ static int check_limits(const struct update_options *o, struct error *err)
     return 0;
 }
 
+static int check_pairs(const struct update_options *o, struct error *err)
+{
+    bool has_rings = o->batch.rings != NULL;
+    const struct {
+        bool are_set;
+        const char *a, *b;
+    } pairs[] = {
+        {o->dry_run && o->wait,       "dry-run", "wait"       },
+        {o->cancel && o->dry_run,     "cancel",  "dry-run"    },
+        {o->cancel && o->wait,        "cancel",  "wait"       },
+        {o->cancel && o->image,       "cancel",  "image"      },
+        {has_rings && o->dry_run,     "rings",   "dry-run"    },
+        {has_rings && o->cancel,      "rings",   "cancel"     },
+        {has_rings && o->fingerprint, "rings",   "fingerprint"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        if (pairs[i].are_set)
+            return error_set(err, -EINVAL, MSG_EXCLUSIVE, pairs[i].a, pairs[i].b);
+    }
+    return 0;
+}
+
 static int check_options(const struct update_options *o,
                          const struct args_list *words,
                          struct error *err)
 {
     int r = check_limits(o, err);
 
+    if (r == 0)
+        r = update_batch_check(&o->batch, err);
+    if (r == 0)
+        r = check_pairs(o, err);
     if (r < 0)
         return r;
-    if (o->dry_run && o->wait)
-        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "dry-run", "wait");
-    if (o->cancel && (o->dry_run || o->wait || o->image)) {
-        return error_set(err, -EINVAL, MSG_EXCLUSIVE, "cancel",
-                         o->dry_run ? "dry-run"
-                         : o->wait  ? "wait"
-                                    : "image");
-    }
     if (o->json && !o->dry_run)
         return error_set(err, -EINVAL, "--json needs --dry-run");
     if (o->fingerprint && words->n > 1) {
@@ -266,7 +293,15 @@ static int run_update(const struct verb *verb, void *options, const struct args_
     c = client_open_configured();
     if (!c)
         return 1;
-    return limits ? update_limits_run(c, words, limits) : run_request(c, words, &s);
+    if (limits)
+        return update_limits_run(c, words, limits);
+    if (o->batch.rings) {
+        struct update_batch_options batch = o->batch;
+
+        batch.wait = o->wait;
+        return update_batch_run(c, words, &batch, body);
+    }
+    return run_request(c, words, &s);
 }
 
 const struct verb verb_update = {
@@ -278,6 +313,7 @@ const struct verb verb_update = {
                 "  dockmon update --wait prod-1/web\n"
                 "  dockmon update --image nginx:1.28 prod-1/web prod-2/web\n"
                 "  dockmon update --cancel prod-1/web\n"
+                "  dockmon update --rings canary --wait prod-1/web prod-2/web prod-3/web\n"
                 "  dockmon update --memory 512m --restart always prod-1/web\n",
     VERB_FLAGS(flags),
     .words = WORDS_CONTAINERS,

@@ -7,10 +7,8 @@
 #include "cli/common/terminal.h"
 #include "cli/common/text.h"
 #include "cli/updates/update_bars.h"
-#include "net/loop.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #define POLL_MS      250
@@ -18,7 +16,6 @@
 #define MAX_OUTPUT   ((size_t)256 * 1024)
 #define DEFAULT_COLS 80
 #define DEFAULT_ROWS 24
-#define EXIT_SIGNAL  128 /* plus the signal, as in a shell */
 
 void update_watch_done(struct update_watch *w)
 {
@@ -27,23 +24,9 @@ void update_watch_done(struct update_watch *w)
     json_decref(TAKE_PTR(w->record));
 }
 
-static void on_signal(void *owner, int number)
-{
-    struct update_follow *f = owner;
-
-    f->signal = number;
-    if (f->is_pausing)
-        loop_stop(client_loop(f->client));
-}
-
 int update_follow_start(struct update_follow *f, struct client *c, struct error *err)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    int r;
-
-    f->client = c;
-    r = loop_on_signals(client_loop(c), signals, ARRAY_LEN(signals), on_signal, f);
-    return r < 0 ? error_set(err, r, MSG_CANNOT_WATCH, error_text(r)) : 0;
+    return polling_start(&f->polling, c, err);
 }
 
 int update_print_outcome(const char *word, const json_t *record)
@@ -150,7 +133,7 @@ static size_t poll_all(struct update_follow *f)
         requests[n].path = xasprintf("/api/updates/%s", asked[n]->update_id);
         n++;
     }
-    client_run(f->client, requests, n);
+    client_run(f->polling.client, requests, n);
     erase_bars(f);
     for (size_t i = 0; i < n; i++) {
         has_answer = has_answer || requests[i].code == 0;
@@ -166,22 +149,6 @@ static size_t poll_all(struct update_follow *f)
     return n_left;
 }
 
-static void on_poll(struct loop_timer *t)
-{
-    loop_stop(t->loop);
-}
-
-static void pause_polling(struct update_follow *f)
-{
-    struct loop_timer timer = {0};
-
-    f->is_pausing = true;
-    loop_timer_start(client_loop(f->client), &timer, POLL_MS, on_poll);
-    loop_run(client_loop(f->client));
-    loop_timer_stop(&timer);
-    f->is_pausing = false;
-}
-
 static int explain_interruption(const struct update_follow *f)
 {
     for (size_t i = 0; i < f->n; i++) {
@@ -193,20 +160,20 @@ static int explain_interruption(const struct update_follow *f)
                         word, word);
         }
     }
-    return EXIT_SIGNAL + f->signal;
+    return polling_exit_code(&f->polling);
 }
 
 int update_follow_run(struct update_follow *f)
 {
-    client_set_timeout(f->client, TIMEOUT_MS);
+    client_set_timeout(f->polling.client, TIMEOUT_MS);
     while (poll_all(f) > 0) {
-        if (f->signal)
+        if (f->polling.signal)
             return explain_interruption(f);
         if (output_is_terminal())
             draw_bars(f);
         if (!output_flush())
             return 1;
-        pause_polling(f);
+        polling_pause(&f->polling, POLL_MS);
     }
     return f->exit_code;
 }

@@ -6,7 +6,7 @@
  * how to follow or cancel them.
  */
 
-#include "cli/common/client.h"
+#include "cli/common/polling.h"
 
 struct update_watch {
     char *word;      /* owned; the container as the user calls it */
@@ -18,11 +18,9 @@ struct update_watch {
 void update_watch_done(struct update_watch *w);
 
 struct update_follow {
-    struct client *client;
     struct update_watch *watches;
     size_t n;
-    int signal;         /* that interrupted the follower, or 0 */
-    bool is_pausing;    /* between two rounds of requests */
+    struct polling polling;
     bool was_away;      /* the server has not answered */
     size_t n_bar_lines; /* on the terminal, above the cursor */
     int exit_code;
