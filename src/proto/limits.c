@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_BYTES   (INT64_C(1) << 53) /* the largest integer that is exact in JavaScript */
+#define MAX_BYTES   ((INT64_C(1) << 53) - 1) /* Number.MAX_SAFE_INTEGER of JavaScript */
 #define MAX_SET     255
 #define MAX_RETRIES INT32_MAX
 #define ON_FAILURE  "on-failure"

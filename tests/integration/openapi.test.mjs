@@ -70,6 +70,7 @@ test('reading operations answer as described', async () => {
   await api.call(session, 'setViewMode', { body: { view_mode: 'compact' } });
   await api.call(session, 'setEventSortOrder', { body: { sort_order: 'asc' } });
   const { agents } = await api.call(clients.viewer, 'listAgents');
+  await api.call(clients.admin, 'listRefusals');
   await api.call(clients.viewer, 'getAgent', { values: { agent: agents[0].agent_id } });
   for (const id of ['getHostAgent', 'listImages', 'listNetworks', 'listVolumes']) await api.call(clients.viewer, id, { values: at() });
   for (const role of ['viewer', 'operator']) await api.call(clients[role], 'inspectContainer', { values: at() });
@@ -533,7 +534,7 @@ test('an offline host answers as described and can be deleted', async () => {
 });
 
 // Not covered here: a host that was reached over mTLS, and answers that are not JSON (metrics.test.mjs).
-const ELSEWHERE = new Set(['migrateHost', 'addHost', 'testHostConnection', 'getMetrics', 'getInstallScript', 'getAgentProgram', 'getAgentImage', 'callRegistryWebhook']); // install.test.mjs, registry.test.mjs
+const ELSEWHERE = new Set(['migrateHost', 'addHost', 'testHostConnection', 'getMetrics', 'getInstallScript', 'getAgentProgram', 'getAgentImage', 'callRegistryWebhook', 'updateAgent']); // install.test.mjs, registry.test.mjs, self-update.test.mjs
 
 test('every operation that has an action is in the audit log, done and refused: who, from where, what, on what, result', async () => {
   const actions = api.operations.map((o) => o['x-audit-action']).filter(Boolean);

@@ -211,10 +211,11 @@ const lists = {
     for (const h of Object.values(hosts)) {
       for (const x of h.containers) {
         const name = x.Names[0].slice(1);
-        const body = { containers: [{ host_id: h.hostId, container_id: name }], rings: containersOf[scope].includes(name) ? 'invalid' : 'all' };
-        const { detail } = await c.post('/api/updates/batches', body, { status: 422 });
+        const sees = containersOf[scope].includes(name);
+        const body = { containers: [{ host_id: h.hostId, container_id: name }], rings: sees ? 'invalid' : 'all' };
+        const { detail } = await c.post('/api/updates/batches', body, { status: sees ? 422 : 404 });
 
-        assert.match(detail, containersOf[scope].includes(name) ? /`rings`/ : /no (host|container)/);
+        assert.match(detail, sees ? /`rings`/ : /Host not found|No such container/);
       }
     }
   },

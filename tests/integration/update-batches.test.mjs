@@ -197,7 +197,9 @@ test('invalid requests are refused', async () => {
 
   assert.match((await refused({ containers: one, rings: '0' })).detail, /`rings`/);
   assert.match((await refused({ containers: [...one, ...one] })).detail, /twice/);
-  assert.match((await refused({ containers: [{ host_id: host.id, container_id: 'none' }] })).detail, /no container/);
+  await operator.post('/api/updates/batches', { containers: [{ host_id: host.id, container_id: 'none' }] }, { status: 404 });
+  await operator.post('/api/updates/batches', { containers: [{ host_id: 'none', container_id: 'none' }] }, { status: 404 });
+  await operator.delete('/api/updates/batches/none', { status: 404 });
   assert.match((await refused({ containers: one, options: { fingerprint: 'a'.repeat(64) } })).detail, /fingerprint/);
   await operator.get('/api/updates/batches/none', { status: 404 });
 });

@@ -115,7 +115,8 @@ for (const [scheme, options] of [['light', {}], ['dark', {}], ['light on a phone
   browser.test(`hosts, one host and the wizard are accessible: ${scheme}`, { scheme: scheme.split(' ')[0], ...options }, async (page) => {
     for (const [path, text] of [['/hosts', host.name], [`/hosts/${host.id}`, /^Images$/], ['/add-host', 'Waiting for the host…']]) {
       await open(page, path);
-      await page.getByText(text).first().waitFor();
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.getByRole('main').getByText(text).first().waitFor();
       await browser.accessible(page);
       if (options.viewport) await fits(page);
     }

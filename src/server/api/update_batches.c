@@ -42,11 +42,11 @@ static int find_subject(const struct api_call *call,
         return r;
     r = scope_find_host(&call->who.scope, call->api->o.fleet, host, &h);
     if (r < 0)
-        return error_set(err, -EDOM, "there is no host `%.*s`", STR_CUT(host, 100));
+        return error_code_set(err, CODE_NO_SUCH_HOST, "Host not found: %.*s", STR_CUT(host, 100));
     if (fleet_find_container(h, container, &c) < 0 ||
         !scope_allows_container(&call->who.scope, h, c)) {
-        return error_set(err, -EDOM, "host %s has no container `%.*s`", h->row.name,
-                         STR_CUT(container, 100));
+        return error_code_set(err, CODE_NO_SUCH_CONTAINER, "No such container on host %s: %.*s",
+                              h->row.name, STR_CUT(container, 100));
     }
     *ret = (struct batch_subject){h, c};
     return 0;
@@ -122,8 +122,8 @@ static int read_creation(struct creation *k, struct error *err)
     if (r == 0)
         r = read_number(body, &pause, &k->pause_s, err);
     if (r == 0)
-        r = read_subjects(k, json_object_get(body, "containers"), err);
-    return r < 0 ? r : read_options(k, json_object_get(body, "options"), err);
+        r = read_options(k, json_object_get(body, "options"), err);
+    return r < 0 ? r : read_subjects(k, json_object_get(body, "containers"), err);
 }
 
 static void on_created(void *owner, const char *batch_id, const struct error *err)
@@ -233,10 +233,11 @@ void update_batch_delete(struct api_call *call)
 {
     struct batches *bs = call->api->o.batches;
     const struct update_batch *b = find_batch(call);
-    const char *id = api_param(call, 0);
+    const char *id;
 
     if (!b)
         return;
+    id = api_param(call, 0);
     call->target = xstrdup(id);
     if (!batch_is_of(b, &call->who) && batch_count_visible(bs, b, may_see, call) < batch_count(b)) {
         api_fail_code(call, CODE_PERMISSION_DENIED,
