@@ -42,6 +42,11 @@ static int describe_error(struct db *d, int sqlite_code, struct error *err)
     default: break;
     }
 
+    /* Creating or growing a file beside the database fails with one of these. */
+    if (((sqlite_code & 0xff) == SQLITE_IOERR || (sqlite_code & 0xff) == SQLITE_CANTOPEN) &&
+        sqlite3_system_errno(d->handle) == ENOSPC)
+        sqlite_code = SQLITE_FULL;
+
     switch (sqlite_code & 0xff) {
     case SQLITE_CONSTRAINT:
     case SQLITE_TOOBIG: return error_set(err, -EINVAL, "%s: %s", d->path, text);
