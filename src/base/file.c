@@ -37,16 +37,18 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t size)
+int file_write_all(int fd, const void *data, size_t size)
 {
+    const char *p = data;
+
     while (size > 0) {
-        ssize_t n = write(fd, data, size);
+        ssize_t n = write(fd, p, size);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return -errno;
-        data += n;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        p += n;
         size -= (size_t)n;
     }
     return 0;
@@ -79,7 +81,7 @@ int file_write_atomic(
     if (fd < 0)
         return error_set(err, -errno, "create %s: %s", tmp, error_text(-errno));
 
-    r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, data, size);
+    r = fchmod(fd, mode) < 0 ? -errno : file_write_all(fd, data, size);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
     if (r == 0 && rename(tmp, path) < 0)

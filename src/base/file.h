@@ -11,6 +11,9 @@
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct error *err)
     _nodiscard_;
 
+/* Writes all bytes to a file, which must not be in non-blocking mode. Returns a negative errno. */
+int file_write_all(int fd, const void *data, size_t size) _nodiscard_;
+
 /* Writes `<path>.tmp`, syncs it, renames it to `path` and syncs the directory. */
 int file_write_atomic(
     const char *path, const void *data, size_t size, mode_t mode, struct error *err) _nodiscard_;

@@ -83,28 +83,12 @@ int self_stage_begin(struct self_stage *s, struct error *err)
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            if (n == 0)
-                errno = EIO;
-            return -errno;
-        }
-        data += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 int self_stage_write(struct self_stage *s, const void *data, size_t size, struct error *err)
 {
-    if (write_all(s->fd, data, size) < 0)
-        return fail(s, "write", NEW, err);
+    int r = file_write_all(s->fd, data, size);
+
+    if (r < 0)
+        return error_set(err, r, "write %s/%s: %s", s->dir, NEW, error_text(r));
     s->size += (int64_t)size;
     (void)crypto_hash_sha256_update(&s->sum, data, size);
     return 0;
@@ -147,7 +131,7 @@ static int copy_content(int from, int to)
     int r;
 
     while ((n = read(from, chunk, CHUNK)) > 0) {
-        r = write_all(to, chunk, (size_t)n);
+        r = file_write_all(to, chunk, (size_t)n);
         if (r < 0)
             return r;
     }

@@ -68,38 +68,27 @@ static void on_answer(void *owner, const struct command_result *r)
     free(q);
 }
 
-static int read_optional(
-    const json_t *body, const char *name, size_t max, char **ret, struct error *err)
-{
-    const char *text = NULL;
-    int r;
-
-    if (!json_object_get(body, name) || json_is_null(json_object_get(body, name)))
-        return 0;
-    r = api_body_string(body, name, max, &text, err);
-    if (r == 0)
-        *ret = xstrdup(text);
-    return r;
-}
-
 static int read_body(struct api_call *call, struct program *p, struct error *err)
 {
     const json_t *body = NULL;
+    const char *url = NULL, *description = NULL;
     int r = api_body(call, &body, err);
 
     if (r == 0)
-        r = read_optional(body, "url", MAX_URL, &p->url, err);
+        r = api_body_optional_string(body, "url", MAX_URL, &url, err);
     if (r == 0)
-        r = read_optional(body, "description", RELEASE_MAX, &p->description, err);
+        r = api_body_optional_string(body, "description", RELEASE_MAX, &description, err);
     if (r == 0)
         r = api_body_bool(body, "allow_older", false, &p->allow_older, err);
     if (r == 0)
         r = api_body_bool(body, "dry_run", false, &p->is_dry_run, err);
-    if (r == 0 && !p->url != !p->description) {
+    if (r == 0 && !url != !description) {
         r = error_set(err, -EDOM,
                       "`url` and `description` belong together: the program and the signed text "
                       "that describes it");
     }
+    p->url = xstrdup(url);
+    p->description = xstrdup(description);
     return r;
 }
 

@@ -91,9 +91,8 @@ void agents_token_post(struct api_call *call)
     r = api_body(call, &body, &err);
     if (r == 0)
         r = api_body_bool(body, "multi_use", false, &is_multi_use, &err);
-    if (r == 0 && !json_is_null(json_object_get(body, "replace")) &&
-        json_object_get(body, "replace"))
-        r = api_body_string(body, "replace", MAX_HOST, &replace, &err);
+    if (r == 0)
+        r = api_body_optional_string(body, "replace", MAX_HOST, &replace, &err);
     if (r == 0 && replace && is_multi_use) {
         r = error_set(&err, -EDOM,
                       "a token with `replace` is for one agent: `multi_use` must be "

@@ -124,6 +124,15 @@ int api_body_string(
     return 0;
 }
 
+int api_body_optional_string(
+    const json_t *body, const char *name, size_t max, const char **ret, struct error *err)
+{
+    const json_t *v = json_object_get(body, name);
+
+    *ret = NULL;
+    return !v || json_is_null(v) ? 0 : api_body_string(body, name, max, ret, err);
+}
+
 int api_body_bool(const json_t *body, const char *name, bool fallback, bool *ret, struct error *err)
 {
     const json_t *v = json_object_get(body, name);

@@ -91,6 +91,12 @@ int api_body_string(const json_t *body,
                     size_t max,
                     const char **ret,
                     struct error *err) _nodiscard_;
+/* The same for a member that may be missing or null: *ret is NULL then. */
+int api_body_optional_string(const json_t *body,
+                             const char *name,
+                             size_t max,
+                             const char **ret,
+                             struct error *err) _nodiscard_;
 /* The fallback is used for a member that is absent or null. */
 int api_body_bool(const json_t *body, const char *name, bool fallback, bool *ret, struct error *err)
     _nodiscard_;

@@ -381,8 +381,8 @@ static int read_update(struct api_call *call, struct api_job *job, struct error 
     int r;
 
     r = api_body(call, &body, err);
-    if (r == 0 && !json_is_null(json_object_get(body, "name")) && json_object_get(body, "name"))
-        r = api_body_string(body, "name", API_KEY_MAX_NAME, &name, err);
+    if (r == 0)
+        r = api_body_optional_string(body, "name", API_KEY_MAX_NAME, &name, err);
     if (r == 0)
         r = read_description(body, &job->args[KEY_DESCRIPTION], err);
     if (r == 0)

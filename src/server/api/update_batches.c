@@ -109,14 +109,12 @@ static int read_creation(struct creation *k, struct error *err)
     static const struct api_number parallel = {"max_parallel", BATCH_DEFAULT_PARALLEL, 1,
                                                BATCH_MAX_PARALLEL};
     static const struct api_number pause = {"pause_s", 0, 0, BATCH_MAX_PAUSE_S};
-    const json_t *body = NULL, *rings;
+    const json_t *body = NULL;
     int r = api_body(k->call, &body, err);
 
     if (r < 0)
         return r;
-    rings = json_object_get(body, "rings");
-    if (rings && !json_is_null(rings))
-        r = api_body_string(body, "rings", RINGS_MAX_TEXT, &k->rings, err);
+    r = api_body_optional_string(body, "rings", RINGS_MAX_TEXT, &k->rings, err);
     if (r == 0)
         r = read_number(body, &parallel, &k->max_parallel, err);
     if (r == 0)

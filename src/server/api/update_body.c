@@ -9,20 +9,6 @@
 #define STOP_S   30  /* of DockMon's server */
 #define HEALTH_S 120 /* of DockMon's server */
 
-static int read_text(
-    const json_t *body, const char *name, size_t max, char **ret, struct error *err)
-{
-    const char *text = NULL;
-    int r;
-
-    if (!json_object_get(body, name) || json_is_null(json_object_get(body, name)))
-        return 0;
-    r = api_body_string(body, name, max, &text, err);
-    if (r == 0)
-        *ret = xstrdup(text);
-    return r;
-}
-
 /* The members of the body that agents check themselves are passed to them as they are. */
 int update_body_read(const json_t *body, struct update_args *ret, struct error *err)
 {
@@ -31,10 +17,10 @@ int update_body_read(const json_t *body, struct update_args *ret, struct error *
                                          "stays_up_s",     "ignore_lock"};
     json_auto_t *payload = json_pack("{s:s, s:i, s:i}", "container_id", "x", "stop_timeout", STOP_S,
                                      "health_timeout", HEALTH_S);
-    _cleanup_free_ char *image = NULL;
+    const char *image;
     int r;
 
-    r = read_text(body, "image", MAX_REF, &image, err);
+    r = api_body_optional_string(body, "image", MAX_REF, &image, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < ARRAY_LEN(passed); i++) {

@@ -1,4 +1,4 @@
-// What the user does with updates: the dialog of the frame (parts/UpdateDialog.svelte) shows the container that was asked
+// Updates that the user has asked for: the dialog of the frame (parts/UpdateDialog.svelte) shows the container that was asked
 // for here; rollback and cancel report their result.
 import { api, sentence, type Container } from '../api/client';
 import { updates, type Update } from '../live/updates.svelte';

@@ -134,7 +134,7 @@ export const join = {
   refused: 'An agent was refused',
   from: (address: string) => `from ${address}`,
   times: (n: number) => (n > 1 ? `, ${n} times` : ''),
-  // What to do, by the code of the refusal.
+  // Advice for each code of a refusal.
   advice: {
     token_invalid: 'It uses another token, or this server was set up again. Copy the command again.',
     token_expired: 'Its token is older than 15 minutes. Use the new command of this page.',
